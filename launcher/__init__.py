@@ -1,0 +1,1 @@
+"""`fhv`: named, persistent machines on plain Docker; the DNS zone is their inventory."""

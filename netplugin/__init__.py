@@ -1,0 +1,1 @@
+"""The libnetwork remote driver `fullhost`: a container gets the address that DNS gives its name."""

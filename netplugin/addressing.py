@@ -1,0 +1,80 @@
+"""Which address an endpoint gets, and which may never be given."""
+
+import datetime
+import ipaddress
+
+from netplugin import model
+
+Address = ipaddress.IPv4Address
+# From CreateEndpoint until the sandbox takes the veth: up to 27.x a whole process start lies between.
+GRACE = datetime.timedelta(seconds=60)
+
+
+def choose(name: str, answers: tuple[Address, ...], network: model.Network) -> Address:
+    """Return the one address that DNS gives the name and that the network can give a machine.
+
+    Of several records the only one that fits is taken; two that fit are refused, since nothing says which.
+    """
+    misfits = {answer: why for answer in answers if (why := _misfit(answer, network))}
+    fits = [answer for answer in answers if answer not in misfits]
+    host = f"{name}.{network.domain}"
+    if len(fits) == 1:
+        return fits[0]
+    if fits:
+        why = f"DNS gives {host} {len(fits)} addresses of {network.subnet}: {', '.join(map(str, sorted(fits)))}"
+        hint = "leave one A record in the zone"
+    elif misfits:
+        why = "; ".join(f"DNS gives {host} {answer}, {misfit}" for answer, misfit in misfits.items())
+        hint = f"give {host} an A record with a free address of {network.subnet}"
+    else:
+        why = f"the DNS server {network.dns} has no A record for {host}"
+        hint = f"add one to the zone {network.domain}, and try again"
+    reason = model.Reason.INVALID if answers else model.Reason.MISSING
+    raise model.Cannot(f"give {name} an address", why=why, hint=hint, reason=reason)
+
+
+def supersedes(newcomer: model.Endpoint, holder: model.Endpoint, port: model.Port | None) -> bool:
+    """Tell whether a new endpoint may take the address of the one that holds it.
+
+    Never while a sandbox has the holder. A start that is under way is left alone too, unless it is of the same name:
+    then it was given up, and its DeleteEndpoint never came.
+    """
+    if is_stale(holder, port, now=newcomer.created):
+        return True
+    return port is not None and port.peer is model.Whereabouts.HERE and newcomer.name == holder.name
+
+
+def is_stale(
+    endpoint: model.Endpoint,
+    port: model.Port | None,
+    *,
+    now: datetime.datetime,
+    grace: datetime.timedelta = GRACE,
+) -> bool:
+    """Tell whether an endpoint is of no live container: its veth is gone, or no sandbox took it within the grace."""
+    if port is None:
+        return True
+    return port.peer is model.Whereabouts.HERE and now - endpoint.created >= grace
+
+
+def taken(name: str, holder: model.Endpoint) -> model.Cannot:
+    """Return the refusal of an address that a live endpoint holds."""
+    return model.Cannot(
+        f"give {name} the address {holder.address}",
+        why=f"the endpoint {holder.id[:12]} of {holder.name} has it",
+        hint=f"stop {holder.name}, or give {name} another address in the zone",
+        reason=model.Reason.CONFLICT,
+    )
+
+
+def _misfit(answer: Address, network: model.Network) -> str | None:
+    if answer not in network.subnet:
+        return f"no address of {network.subnet}"
+    match answer:
+        case network.subnet.network_address:
+            return f"the network address of {network.subnet}"
+        case network.subnet.broadcast_address:
+            return f"the broadcast address of {network.subnet}"
+        case network.gateway:
+            return "the gateway's own address"
+    return None

@@ -1,0 +1,199 @@
+"""The edge: every call of the driver on one screen, what answers it, and how an error is told."""
+
+import collections
+import datetime
+import importlib.metadata
+import json
+import logging
+import os
+import threading
+import time
+import typing
+from collections.abc import Callable, Mapping
+
+import flask
+
+from netplugin import config, control, driver, engine, firewall, keeper, links, model, protocol, store, zone
+
+MAX_BODY = 1 << 20  # octets; the engine's largest request is a few thousand
+_STATUS = {
+    model.Reason.INVALID: 400,
+    model.Reason.MISSING: 404,
+    model.Reason.CONFLICT: 409,
+    model.Reason.UNAVAILABLE: 503,
+}
+_log = logging.getLogger("fullhost")
+
+Form = typing.TypeVar("Form")
+Call = Callable[[protocol.Json], protocol.Answer]
+Question = Callable[[Mapping[str, str]], protocol.Json]
+
+
+class View(typing.Protocol):
+    """What Flask calls, with the variable parts of the path."""
+
+    def __call__(self, **parts: str) -> flask.Response: ...
+
+
+def calls(use: driver.Driver, keep: keeper.Keeper) -> dict[str, Call]:
+    """Return the remote driver protocol: each call, the form of its request, its use case."""
+    return {
+        "Plugin.Activate": lambda _: _activate(keep),
+        "NetworkDriver.GetCapabilities": lambda _: protocol.capabilities(),
+        "NetworkDriver.CreateNetwork": _call(protocol.CreateNetwork.from_json, use.create_network),
+        "NetworkDriver.DeleteNetwork": _call(protocol.NetworkRef.from_json, use.delete_network),
+        "NetworkDriver.CreateEndpoint": _call(protocol.CreateEndpoint.from_json, use.create_endpoint),
+        "NetworkDriver.DeleteEndpoint": _call(protocol.EndpointRef.from_json, use.delete_endpoint),
+        "NetworkDriver.EndpointOperInfo": _call(protocol.EndpointRef.from_json, use.describe),
+        "NetworkDriver.Join": _call(protocol.Join.from_json, use.join),
+        "NetworkDriver.Leave": _call(protocol.EndpointRef.from_json, use.leave),
+        "NetworkDriver.ProgramExternalConnectivity": _call(protocol.Publish.from_json, use.publish),
+        "NetworkDriver.RevokeExternalConnectivity": _call(protocol.EndpointRef.from_json, use.acknowledge),
+        # The rest is sent to drivers of global scope only; an answer costs nothing.
+        "NetworkDriver.AllocateNetwork": lambda _: protocol.Answer(),
+        "NetworkDriver.FreeNetwork": lambda _: protocol.Answer(),
+        "NetworkDriver.DiscoverNew": lambda _: protocol.Answer(),
+        "NetworkDriver.DiscoverDelete": lambda _: protocol.Answer(),
+    }
+
+
+def questions(use: control.Control) -> dict[str, Question]:
+    """Return the driver's own calls, which fhv and curl make with GET."""
+    return {
+        "/v1/status": lambda _: use.status(),
+        "/v1/networks/<network_id>/fleet": lambda parts: use.fleet(parts["network_id"]),
+        "/v1/networks/<network_id>/records/<name>": lambda parts: use.record(parts["network_id"], parts["name"]),
+    }
+
+
+def create_app(environment: Mapping[str, str] = os.environ) -> flask.Flask:
+    """Return the application for gunicorn after a first pass of the keeper, which goes on in a thread of its own."""
+    settings = config.read(environment)
+    logging.basicConfig(format="%(levelname)s %(message)s")
+    _log.setLevel(settings.log_level.upper())
+    counters = Counters()
+    state, rules, docker = store.Store(settings.state), firewall.Firewall(), engine.Engine(settings.docker)
+    keep = keeper.Keeper(store=state, links=links, firewall=rules, now=_now, count=counters.add)
+    use = driver.Driver(
+        store=state,
+        links=links,
+        zone=zone,
+        firewall=rules,
+        engine=docker,
+        defaults=settings.network_defaults,
+        now=_now,
+        count=counters.add,
+    )
+    asked = control.Control(
+        store=state,
+        links=links,
+        zone=zone,
+        engine=docker,
+        counters=counters.read,
+        version=importlib.metadata.version("fullhost"),
+        pid=os.getpid(),
+        started=_now(),
+    )
+    keep.keep()
+    if settings.keeper_seconds:
+        threading.Thread(target=keep.run, args=(settings.keeper_seconds,), name="keeper", daemon=True).start()
+    return wire(calls(use, keep), questions(asked), count=counters.add)
+
+
+def wire(table: Mapping[str, Call], asked: Mapping[str, Question], *, count: Callable[[str], None]) -> flask.Flask:
+    """Return the application that answers both tables, and counts and logs each call of the engine."""
+    app = flask.Flask("fullhost", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    for name, call in table.items():
+        app.add_url_rule(f"/{name}", name, _served(name, call, count), methods=["POST"])
+    for path, question in asked.items():
+        app.add_url_rule(path, path, _asked(question), methods=["GET"])
+    return app
+
+
+class Counters:
+    """Named counters since the start of the driver; threads add to them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts = collections.Counter[str]()
+
+    def add(self, name: str) -> None:
+        """Add one."""
+        with self._lock:
+            self._counts[name] += 1
+
+    def read(self) -> dict[str, int]:
+        """Return all counters by name."""
+        with self._lock:
+            return dict(sorted(self._counts.items()))
+
+
+def _activate(keep: keeper.Keeper) -> protocol.Answer:
+    """Answer the first call of an engine's life: what an earlier one left half started is over."""
+    keep.collect(grace=datetime.timedelta(0))
+    return protocol.activated()
+
+
+def _call(parse: Callable[[protocol.Json], Form], use: Callable[[Form], protocol.Answer]) -> Call:
+    return lambda body: use(parse(body))
+
+
+def _served(name: str, call: Call, count: Callable[[str], None]) -> View:
+    """Return the view of a call: HTTP 200 with Err where it is refused, which the engine shows to its user."""
+
+    def view(**_: str) -> flask.Response:
+        began, body, level, status = time.monotonic(), protocol.Answer().body, logging.INFO, 200
+        count(name)
+        try:
+            body = _body()
+            answer = call(body)
+            reply, note = answer.body, answer.note
+        except Exception as error:
+            count(f"{name}.errors")
+            level, note = logging.WARNING, _told(name, error)
+            reply, status = {"Err": note}, 400 if isinstance(error, json.JSONDecodeError) else 200
+        took = (time.monotonic() - began) * 1000
+        _log.log(level, "%s %s%s (%.1f ms)", name, protocol.subject(body), note, took)
+        return _reply(reply, status)
+
+    return view
+
+
+def _asked(question: Question) -> View:
+    """Return the view of one of our own calls, which tells an error as the Docker API does."""
+
+    def view(**parts: str) -> flask.Response:
+        try:
+            return _reply(question(parts), 200)
+        except Exception as error:
+            reason = error.reason if isinstance(error, model.Cannot) else None
+            return _reply({"message": _told(flask.request.path, error)}, _STATUS[reason] if reason else 500)
+
+    return view
+
+
+def _body() -> protocol.Json:
+    """Return the request's body; none at all is an empty object, as in Plugin.Activate."""
+    body: object = json.loads(flask.request.get_data() or b"{}")
+    if not isinstance(body, dict):
+        raise json.JSONDecodeError("the body is no object", "", 0)
+    return body
+
+
+def _told(call: str, error: Exception) -> str:
+    """Return the sentence for an error; one that nobody thought of goes to the log with all its details."""
+    if isinstance(error, model.Cannot):
+        return str(error)
+    if isinstance(error, json.JSONDecodeError):
+        return f"cannot read the request {call}: {error}; send one JSON object"
+    _log.exception("%s failed", call)
+    return f"cannot serve {call}: the driver failed ({type(error).__name__}); see the driver's log"
+
+
+def _reply(body: protocol.Json, status: int) -> flask.Response:
+    return flask.Response(json.dumps(body) + "\n", status=status, mimetype="application/json")
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)

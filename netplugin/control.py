@@ -1,0 +1,120 @@
+"""Use cases behind fhv: what the driver knows, and what DNS says, as JSON-ready answers."""
+
+import dataclasses
+import datetime
+import typing
+from collections.abc import Callable, Iterator, Mapping
+
+from netplugin import addressing, model, naming, store
+
+Json = Mapping[str, object]
+
+
+class Links(typing.Protocol):
+    """What is asked of the kernel (netplugin.links)."""
+
+    def forwarding(self, bridge: str) -> bool: ...
+
+
+class Zone(typing.Protocol):
+    """What is asked of DNS (netplugin.zone)."""
+
+    def addresses(self, host: str, network: model.Network) -> tuple[addressing.Address, ...]: ...
+    def fleet(self, network: model.Network) -> model.Fleet: ...
+
+
+class Engine(typing.Protocol):
+    """What is asked of the engine (netplugin.engine)."""
+
+    def network_name(self, network_id: str) -> str: ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Control:
+    """The driver's own calls; they change nothing."""
+
+    store: store.Store
+    links: Links
+    zone: Zone
+    engine: Engine
+    counters: Callable[[], Mapping[str, int]]
+    version: str
+    pid: int
+    started: datetime.datetime
+
+    def status(self) -> Json:
+        """Return everything that the driver knows: networks, endpoints with the rung that named each, counters."""
+        networks = self.store.networks()
+        return {
+            "version": self.version,
+            "pid": self.pid,
+            "started": self.started.isoformat(timespec="seconds"),
+            "networks": [self._network(network) for network in networks],
+            "endpoints": [_endpoint(endpoint) for endpoint in self.store.endpoints()],
+            "counters": dict(self.counters()),
+            "warnings": [warning for network in networks for warning in self._warnings(network)],
+        }
+
+    def fleet(self, network_id: str) -> Json:
+        """Return the zone of a network as the inventory (AXFR), and the PTR of each address with several names."""
+        network = self.store.network(network_id)
+        fleet = self.zone.fleet(network)
+        return {
+            "domain": network.domain,
+            "gateway": str(network.gateway),
+            "subnet": str(network.subnet),
+            "serial": fleet.serial,
+            "records": [
+                {"name": record.name, "addresses": [str(address) for address in record.addresses]}
+                for record in fleet.records
+            ],
+            "pointers": {str(address): name for address, name in fleet.pointers.items()},
+        }
+
+    def record(self, network_id: str, name: str) -> Json:
+        """Return the address that DNS gives a name now, by the rules of an endpoint."""
+        network = self.store.network(network_id)
+        host = naming.label(name, domain=network.domain)
+        address = addressing.choose(host, self.zone.addresses(host, network), network)
+        return {"name": host, "address": str(address)}
+
+    def _network(self, network: model.Network) -> Json:
+        return {
+            "id": network.id,
+            "name": self._name(network.id),
+            "bridge": network.bridge,
+            "bridge_made": network.bridge_made,
+            "subnet": str(network.subnet),
+            "gateway": str(network.gateway),
+            "domain": network.domain,
+            "dns": {"address": str(network.dns.address), "port": network.dns.port},
+            "snat": network.snat,
+            "mtu": network.mtu,
+        }
+
+    def _name(self, network_id: str) -> str | None:
+        try:
+            return self.engine.network_name(network_id)
+        except model.Cannot:
+            return None
+
+    def _warnings(self, network: model.Network) -> Iterator[str]:
+        if not self.links.forwarding(network.bridge):
+            yield (
+                f"machines cannot reach the world: the kernel does not forward what comes in by {network.bridge}; "
+                "let the engine turn forwarding on (ip-forward in daemon.json), or set net.ipv4.ip_forward=1"
+            )
+
+
+def _endpoint(endpoint: model.Endpoint) -> Json:
+    return {
+        "id": endpoint.id,
+        "network": endpoint.network_id,
+        "name": endpoint.name,
+        "address": str(endpoint.address),
+        "mac": endpoint.mac,
+        "veth": naming.veth(endpoint.id).host,
+        "rung": endpoint.rung,
+        "joined": endpoint.sandbox is not None,
+        "created": endpoint.created.isoformat(timespec="seconds"),
+    }

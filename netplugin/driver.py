@@ -1,0 +1,222 @@
+"""Use cases of the network driver: gather, decide, act, answer; and undo what a failure leaves half done."""
+
+import contextlib
+import dataclasses
+import datetime
+import ipaddress
+import typing
+from collections.abc import Callable, Mapping
+
+from netplugin import addressing, identity, model, naming, options, protocol, store
+
+
+class Links(typing.Protocol):
+    """What the driver does with links (netplugin.links)."""
+
+    def exists(self, name: str) -> bool: ...
+    def check_bridge(self, network: model.Network) -> None: ...
+    def ensure_bridge(self, network: model.Network) -> None: ...
+    def create_veth(self, veth: model.Veth, *, bridge: str, mtu: int) -> None: ...
+    def delete_link(self, name: str) -> None: ...
+    def ports(self) -> dict[str, model.Port]: ...
+
+
+class Zone(typing.Protocol):
+    """What the driver asks of DNS (netplugin.zone)."""
+
+    def addresses(self, host: str, network: model.Network) -> tuple[ipaddress.IPv4Address, ...]: ...
+
+
+class Firewall(typing.Protocol):
+    """What the driver does with rules (netplugin.firewall)."""
+
+    def ensure(self, network: model.Network) -> tuple[str, ...]: ...
+    def delete(self, network_id: str) -> None: ...
+
+
+class Engine(typing.Protocol):
+    """What the driver asks of the engine (netplugin.engine)."""
+
+    def candidates(self, network_id: str) -> tuple[str, ...]: ...
+    def network_ids(self) -> frozenset[str]: ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Driver:
+    """The driver over its leaves; `now` is the clock, `count` adds one to a counter that `fhv status` shows."""
+
+    store: store.Store
+    links: Links
+    zone: Zone
+    firewall: Firewall
+    engine: Engine
+    defaults: Mapping[str, str]
+    now: Callable[[], datetime.datetime]
+    count: Callable[[str], None]
+
+    def create_network(self, request: protocol.CreateNetwork) -> protocol.Answer:
+        """Make bridge and rules; keep the options, which the engine never sends again. Asked twice, done once."""
+        _refuse_unserved(request)
+        wish = options.network(request.network_id, request.options, defaults=self.defaults, created=self.now())
+        standing = self.store.networks()
+        if any(network.id == wish.id for network in standing):
+            return protocol.Answer()
+        self._make_way(wish, standing)
+        made = not self.links.exists(wish.bridge)
+        network = dataclasses.replace(wish, bridge_made=made)
+        with contextlib.ExitStack() as undo:
+            with self.store.transaction() as transaction:
+                transaction.add_network(network)
+                if made:
+                    undo.callback(self.links.delete_link, network.bridge)
+                    self.links.ensure_bridge(network)
+                else:
+                    self.links.check_bridge(network)
+                undo.callback(self.firewall.delete, network.id)
+                self.firewall.ensure(network)
+            undo.pop_all()
+        return protocol.Answer()
+
+    def delete_network(self, request: protocol.NetworkRef) -> protocol.Answer:
+        """Take away all that the network made, a bridge only if it was made by it; try each step, then complain."""
+        network = next((n for n in self.store.networks() if n.id == request.network_id), None)
+        if network is not None:
+            self._delete(network)
+        return protocol.Answer()
+
+    def create_endpoint(self, request: protocol.CreateEndpoint) -> protocol.Answer:
+        """Give the endpoint the address of its name, and plug a veth for it into the bridge."""
+        network = self.store.network(request.network_id)
+        endpoint = self.store.endpoint(request.endpoint_id)
+        if endpoint is None:
+            _refuse_settled(request)
+            owner = identity.by_option(request.name, domain=network.domain) or identity.by_candidates(
+                self.engine.candidates(network.id), domain=network.domain
+            )
+            address = addressing.choose(owner.name, self.zone.addresses(owner.name, network), network)
+            endpoint = model.Endpoint(
+                id=request.endpoint_id,
+                network_id=network.id,
+                name=owner.name,
+                address=address,
+                mac=request.mac or naming.mac(address),
+                rung=owner.rung,
+                created=self.now(),
+            )
+            self._plug(endpoint, network)
+            self.count(f"rung.{endpoint.rung}")
+        interface = ipaddress.IPv4Interface((endpoint.address, network.subnet.prefixlen))
+        return protocol.endpoint_created(
+            address=str(interface),
+            mac=None if request.mac else endpoint.mac,
+            note=f"name={endpoint.name} address={endpoint.address} rung={endpoint.rung} ",
+        )
+
+    def delete_endpoint(self, request: protocol.EndpointRef) -> protocol.Answer:
+        """Delete veth and row; what is gone already is fine. The row goes last, so that a failure is tried again."""
+        self.links.delete_link(naming.veth(request.endpoint_id).host)
+        with self.store.transaction() as transaction:
+            transaction.remove_endpoint(request.endpoint_id)
+        return protocol.Answer()
+
+    def join(self, request: protocol.Join) -> protocol.Answer:
+        """Tell the engine which interface to move into the sandbox, and its default route."""
+        network, endpoint = self.store.network(request.network_id), self.store.endpoint(request.endpoint_id)
+        if endpoint is None:
+            raise model.Cannot(
+                f"join the endpoint {request.endpoint_id[:12]}",
+                why="the driver has no record of it",
+                hint="start the container again",
+                reason=model.Reason.MISSING,
+            )
+        with self.store.transaction() as transaction:
+            transaction.seat(endpoint.id, request.sandbox)
+        return protocol.joined(peer=naming.veth(endpoint.id).peer, gateway=str(network.gateway))
+
+    def leave(self, request: protocol.EndpointRef) -> protocol.Answer:
+        """Note that no sandbox has the endpoint; it may be unknown, or have left before."""
+        with self.store.transaction() as transaction:
+            transaction.seat(request.endpoint_id, None)
+        return protocol.Answer()
+
+    def publish(self, request: protocol.Publish) -> protocol.Answer:
+        """Refuse ports to publish, instead of leaving them unpublished without a word."""
+        if request.ports:
+            raise model.Cannot(
+                f"publish {', '.join(request.ports)}",
+                why="this driver publishes no ports yet: a machine is reached at its own address",
+                hint="leave -p and -P away",
+            )
+        return protocol.Answer()
+
+    def acknowledge(self, request: protocol.EndpointRef) -> protocol.Answer:
+        """Do nothing, for a call that needs nothing done."""
+        return protocol.Answer()
+
+    def describe(self, request: protocol.EndpointRef) -> protocol.Answer:
+        """Return the details of an endpoint, of which the driver has none to tell."""
+        return protocol.details()
+
+    def _plug(self, endpoint: model.Endpoint, network: model.Network) -> None:
+        """Write the row and make the veth, both or neither; an endpoint that this one supersedes goes first."""
+        veth = naming.veth(endpoint.id)
+        with contextlib.ExitStack() as undo:
+            with self.store.transaction() as transaction:
+                holder = self.store.holder(network.id, endpoint.address)
+                if holder is not None:
+                    port = self.links.ports().get(naming.veth(holder.id).host)
+                    if not addressing.supersedes(endpoint, holder, port):
+                        raise addressing.taken(endpoint.name, holder)
+                    transaction.remove_endpoint(holder.id)
+                    self.links.delete_link(naming.veth(holder.id).host)
+                    self.count("superseded")
+                transaction.add_endpoint(endpoint)
+                undo.callback(self.links.delete_link, veth.host)
+                self.links.create_veth(veth, bridge=network.bridge, mtu=network.mtu)
+            undo.pop_all()
+
+    def _make_way(self, wish: model.Network, standing: tuple[model.Network, ...]) -> None:
+        """Delete the networks in the wish's way that the engine has no more: their DeleteNetwork never came."""
+        while (other := options.clash(wish, standing)) is not None:
+            if other.id in self.engine.network_ids():
+                raise options.clashes(wish, other)
+            self._delete(other)
+            self.count("collected.network")
+            standing = tuple(network for network in standing if network.id != other.id)
+
+    def _delete(self, network: model.Network) -> None:
+        endpoints = [endpoint for endpoint in self.store.endpoints() if endpoint.network_id == network.id]
+        with contextlib.ExitStack() as steps:  # each is tried, whatever the others do; the last failure is told
+            steps.callback(self._forget, network.id)
+            if network.bridge_made:
+                steps.callback(self.links.delete_link, network.bridge)
+            steps.callback(self.firewall.delete, network.id)
+            for endpoint in endpoints:
+                steps.callback(self.links.delete_link, naming.veth(endpoint.id).host)
+
+    def _forget(self, network_id: str) -> None:
+        with self.store.transaction() as transaction:
+            transaction.remove_network(network_id)
+
+
+def _refuse_unserved(request: protocol.CreateNetwork) -> None:
+    """Refuse what this driver does not do, each with the command to type instead."""
+    create = "docker network create -d fullhost --ipam-driver null [-o fullhost.KEY=VALUE …] NAME"
+    if request.pools != ("0.0.0.0/0",) or not request.ipv4:
+        why = "another IPAM driver than null would give out addresses; here DNS does"
+    elif request.ipv6:
+        why = "IPv6 is not served yet"
+    elif request.internal:
+        why = "a network without a way out (--internal) is not served yet"
+    else:
+        return
+    raise model.Cannot("make the network", why=why, hint=f"type: {create}")
+
+
+def _refuse_settled(request: protocol.CreateEndpoint) -> None:
+    if request.address:
+        raise model.Cannot(
+            f"give the endpoint {request.address}",
+            why="on this network DNS gives the addresses",
+            hint="leave --ip away, and give the name an A record",
+        )

@@ -1,0 +1,129 @@
+"""The nouns of the driver, and its one error."""
+
+import dataclasses
+import datetime
+import enum
+import ipaddress
+
+
+class Reason(enum.StrEnum):
+    """Why something cannot be done: what the asker can do about it depends on it."""
+
+    INVALID = "invalid"  # the request is wrong and stays wrong
+    MISSING = "missing"  # what it names is not there
+    CONFLICT = "conflict"  # something else has it
+    UNAVAILABLE = "unavailable"  # DNS, the engine, the kernel or the disk did not do its part: try again
+
+
+class Cannot(Exception):  # noqa: N818 - a sentence begins with its name
+    """The one error: a sentence that begins with what cannot be done and ends with what to do."""
+
+    def __init__(self, what: str, *, why: str, hint: str, reason: Reason = Reason.INVALID) -> None:
+        super().__init__(f"cannot {what}: {why}; {hint}")
+        self.reason = reason
+
+
+class Rung(enum.StrEnum):
+    """What told the name of an endpoint (section 2 of the design), best first."""
+
+    OPTION = "option"  # the endpoint's driver option fullhost.name
+    CANDIDATE = "candidate"  # the only container that is about to join the network
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Server:
+    """A DNS server: address and UDP/TCP port."""
+
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address
+    port: int
+
+    def __str__(self) -> str:
+        """Return the server as a sentence names it."""
+        return f"{self.address} port {self.port}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Network:
+    """A network as it was created: the engine tells its options once and never again.
+
+    `bridge_made` says that the driver made the bridge, and so may delete it. `snat` is translation to the
+    world for the subnet; without it the subnet is routed, and forwarding to the machines is open.
+    """
+
+    id: str
+    bridge: str
+    bridge_made: bool = False
+    subnet: ipaddress.IPv4Network
+    gateway: ipaddress.IPv4Address
+    domain: str
+    dns: Server
+    snat: bool
+    mtu: int
+    created: datetime.datetime
+
+    @property
+    def gateway_interface(self) -> ipaddress.IPv4Interface:
+        """The gateway's address with the prefix length of the subnet, as the bridge bears it."""
+        return ipaddress.IPv4Interface((self.gateway, self.subnet.prefixlen))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Endpoint:
+    """An endpoint: whose it is, who said so, and what it was given; `sandbox` from Join until Leave."""
+
+    id: str
+    network_id: str
+    name: str
+    address: ipaddress.IPv4Address
+    mac: str
+    rung: Rung
+    created: datetime.datetime
+    sandbox: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Veth:
+    """The two ends of a pair: `host` is a port of the bridge, `peer` becomes the machine's eth0."""
+
+    host: str
+    peer: str
+
+
+class Whereabouts(enum.StrEnum):
+    """Where the peer of a veth is, seen from its host end."""
+
+    HERE = "here"  # in the host's own namespace: not yet in a sandbox, or back from it
+    AWAY = "away"  # in another namespace: a live sandbox has it
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Port:
+    """A host end as the kernel has it: the bridge that it is a port of, if any, and where its peer is."""
+
+    bridge: str | None
+    peer: Whereabouts
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Owner:
+    """Whose endpoint it is, and the rung that said so."""
+
+    name: str
+    rung: Rung
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """A name of the zone, relative to it, with its addresses inside the subnet."""
+
+    name: str
+    addresses: tuple[ipaddress.IPv4Address, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Fleet:
+    """A zone as the inventory: records by name, and for addresses with several names the one in the PTR."""
+
+    serial: int
+    records: tuple[Record, ...]
+    pointers: dict[ipaddress.IPv4Address, str]

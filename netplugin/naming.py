@@ -1,0 +1,70 @@
+"""Names that follow from other names: machines, interfaces, tables, hardware addresses."""
+
+import ipaddress
+import re
+
+from netplugin import model
+
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+# dev_valid_name() of the kernel forbids '/', ':' and white space; fewer characters keep nft and iptables at ease.
+_INTERFACE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}")
+_VETH = re.compile(r"fh([0-9a-f]{12})[hc]")
+
+
+def label(text: str, *, domain: str) -> str:
+    """Return the name as a DNS label (RFC 1123 section 2.1, RFC 1035 section 2.3.4), in lower case.
+
+    A name given with the domain loses it: `web.local` is `web` in `local`.
+    """
+    name = text.lower().removesuffix(f".{domain}")
+    if _LABEL.fullmatch(name):
+        return name
+    raise model.Cannot(
+        f"name a machine {text[:80]!r}",
+        why=f"a name in {domain} is 1 to 63 letters, digits and inner hyphens (RFC 1123)",
+        hint="give the container such a --name, or one in driver-opt=fullhost.name=NAME",
+    )
+
+
+def domain(text: str) -> str:
+    """Return the domain in lower case without a final dot; ValueError where a label of it is none."""
+    name = text.lower().removesuffix(".")
+    if len(name) > 253 or not all(_LABEL.fullmatch(part) for part in name.split(".")):
+        raise ValueError("a domain is labels of letters, digits and inner hyphens, joined by dots (RFC 1123)")
+    return name
+
+
+def interface(text: str) -> str:
+    """Return the name of an interface; ValueError where the kernel or a rule could not bear it."""
+    if not _INTERFACE.fullmatch(text) or _VETH.fullmatch(text):
+        raise ValueError("an interface is a letter and up to 14 letters, digits, dots, hyphens, underscores")
+    return text
+
+
+def veth(endpoint_id: str) -> model.Veth:
+    """Return the names of the endpoint's pair: 15 characters, the most that IFNAMSIZ allows."""
+    return model.Veth(host=f"fh{endpoint_id[:12]}h", peer=f"fh{endpoint_id[:12]}c")
+
+
+def is_host_end(interface_name: str) -> bool:
+    """Tell whether an interface bears the name of a host end, which only this driver gives."""
+    return _VETH.fullmatch(interface_name) is not None and interface_name.endswith("h")
+
+
+def mac(address: ipaddress.IPv4Address) -> str:
+    """Return the hardware address of an IPv4 address: locally administered, unicast, 02:66 and the address.
+
+    It follows from the address, so that the neighbours' caches stay right when a machine starts again; and it
+    is no 02:42, with which Docker's own bridges begin theirs.
+    """
+    return ":".join(f"{octet:02x}" for octet in b"\x02\x66" + address.packed)
+
+
+def table(network_id: str) -> str:
+    """Return the name of the network's nft table."""
+    return f"fullhost-{network_id[:12]}"
+
+
+def mark(network_id: str) -> str:
+    """Return the comment by which our own rules are known in chains that others own."""
+    return f"fullhost:{network_id[:12]}"

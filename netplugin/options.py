@@ -1,0 +1,126 @@
+"""The options of a network: `docker network create -o fullhost.KEY=VALUE`, and FULLHOST_KEY as its default."""
+
+import datetime
+import ipaddress
+import typing
+from collections.abc import Callable, Mapping
+
+from netplugin import model, naming
+
+PREFIX = "fullhost."
+KEYS = ("bridge", "subnet", "gateway", "domain", "dns", "snat", "mtu")
+DEFAULTS: Mapping[str, str] = {
+    "bridge": "br0",
+    "subnet": "172.31.0.0/24",
+    "domain": "local",
+    "snat": "true",
+    "mtu": "1500",
+}
+# The engine itself reads these from a network's options (28.0 on); they come along to the driver.
+_ENGINE_KEYS = frozenset({"com.docker.network.advertise_addr_nmsgs", "com.docker.network.advertise_addr_ms"})
+_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+T = typing.TypeVar("T")
+
+
+def network(
+    network_id: str, given: Mapping[str, str], *, defaults: Mapping[str, str], created: datetime.datetime
+) -> model.Network:
+    """Return the network that the options ask for; an unknown or malformed one is refused by its name."""
+    texts = {**DEFAULTS, **defaults, **_known(given)}
+    subnet = _parse(texts, "subnet", _subnet)
+    gateway = _parse({"gateway": str(subnet[1]), **texts}, "gateway", ipaddress.IPv4Address)
+    if gateway not in subnet or gateway in (subnet.network_address, subnet.broadcast_address):
+        raise _refused("gateway", str(gateway), f"it is no host of {subnet}")
+    return model.Network(
+        id=network_id,
+        bridge=_parse(texts, "bridge", naming.interface),
+        subnet=subnet,
+        gateway=gateway,
+        domain=_parse(texts, "domain", naming.domain),
+        dns=_parse({"dns": str(gateway), **texts}, "dns", _server),
+        snat=_parse(texts, "snat", _boolean),
+        mtu=_parse(texts, "mtu", _mtu),
+        created=created,
+    )
+
+
+def clash(wish: model.Network, networks: tuple[model.Network, ...]) -> model.Network | None:
+    """Return the first network that has the bridge, or addresses of the subnet, already."""
+    return next((n for n in networks if n.bridge == wish.bridge or n.subnet.overlaps(wish.subnet)), None)
+
+
+def clashes(wish: model.Network, other: model.Network) -> model.Cannot:
+    """Return the refusal of a network in whose way another one stands."""
+    same = f"bridge {wish.bridge}" if wish.bridge == other.bridge else f"part of {wish.subnet} ({other.subnet})"
+    return model.Cannot(
+        f"make the network on {wish.bridge} with {wish.subnet}",
+        why=f"the network {other.id[:12]} has the {same}",
+        hint="give other ones with -o fullhost.bridge=… -o fullhost.subnet=…, or use that network",
+        reason=model.Reason.CONFLICT,
+    )
+
+
+def _known(given: Mapping[str, str]) -> dict[str, str]:
+    texts = {}
+    for option, text in given.items():
+        key = option.removeprefix(PREFIX)
+        if option in _ENGINE_KEYS:
+            continue
+        if not option.startswith(PREFIX) or key not in KEYS:
+            raise model.Cannot(
+                f"make the network with the option {option[:80]!r}",
+                why="no such option is known",
+                hint=f"the options are {', '.join(PREFIX + known for known in KEYS)}",
+            )
+        texts[key] = text
+    return texts
+
+
+def _parse(texts: Mapping[str, str], key: str, parser: Callable[[str], T]) -> T:
+    try:
+        return parser(texts[key])
+    except ValueError as error:
+        raise _refused(key, texts[key], str(error)) from None
+
+
+def _refused(key: str, text: str, why: str) -> model.Cannot:
+    return model.Cannot(
+        f"make the network with {PREFIX}{key}={text[:80]}",
+        why=why,
+        hint=f"give another -o {PREFIX}{key}=…, or FULLHOST_{key.upper()} to the driver",
+    )
+
+
+def _subnet(text: str) -> ipaddress.IPv4Network:
+    subnet = ipaddress.IPv4Network(text)
+    if not 8 <= subnet.prefixlen <= 29:
+        raise ValueError("a subnet for machines has a prefix of 8 to 29 bits")
+    return subnet
+
+
+def _server(text: str) -> model.Server:
+    """Parse ADDRESS, ADDRESS:PORT or [IPV6]:PORT."""
+    address, port = text, "53"
+    if text.startswith("["):
+        address, _, port = text[1:].partition("]")
+        port = port.removeprefix(":") or "53"
+    elif text.count(":") == 1:
+        address, _, port = text.partition(":")
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ValueError("a port is 1 to 65535")
+    return model.Server(address=ipaddress.ip_address(address), port=int(port))
+
+
+def _boolean(text: str) -> bool:
+    try:
+        return _BOOLEANS[text.lower()]
+    except KeyError:
+        raise ValueError("it is true or false") from None
+
+
+def _mtu(text: str) -> int:
+    # RFC 791: each link carries 68 octets; ETH_MAX_MTU of the kernel is 65535.
+    if not (text.isascii() and text.isdigit() and 68 <= int(text) <= 65535):
+        raise ValueError("an MTU is 68 to 65535 octets")
+    return int(text)

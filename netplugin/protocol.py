@@ -1,0 +1,235 @@
+"""The wire types of the remote driver protocol (moby, libnetwork/drivers/remote/api), parsed and made once."""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+
+from netplugin import model
+
+Json = Mapping[str, object]
+
+NAME_OPTION = "fullhost.name"
+_ENDPOINT_OPTIONS = frozenset({NAME_OPTION})
+_ID = re.compile(r"[0-9a-f]{64}")
+_MAC = re.compile(r"[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}")
+_SANDBOX = re.compile(r"/[\x21-\x7e]{1,255}")
+_PROTOCOLS = {6: "tcp", 17: "udp", 132: "sctp"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class CreateNetwork:
+    """A network to make: the user's `-o` options, the pools of its IPAM driver, and flags of the engine."""
+
+    network_id: str
+    options: Mapping[str, str]
+    pools: tuple[str, ...]
+    internal: bool
+    ipv4: bool
+    ipv6: bool
+
+    @classmethod
+    def from_json(cls, body: Json) -> "CreateNetwork":
+        """Parse the body of NetworkDriver.CreateNetwork."""
+        options = _mapping(body, "Options")
+        generic = _mapping(options, "com.docker.network.generic")
+        return cls(
+            network_id=_id(body, "NetworkID"),
+            options={key: _text(generic, key) for key in generic},
+            pools=tuple(_text(_entry(data), "Pool") for data in _list(body, "IPv4Data")),
+            internal=options.get("com.docker.network.internal") is True,
+            ipv4=options.get("com.docker.network.enable_ipv4") is not False,
+            ipv6=options.get("com.docker.network.enable_ipv6") is True or bool(_list(body, "IPv6Data")),
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class NetworkRef:
+    """A network by its id, as DeleteNetwork names it."""
+
+    network_id: str
+
+    @classmethod
+    def from_json(cls, body: Json) -> "NetworkRef":
+        """Parse a body that names a network."""
+        return cls(network_id=_id(body, "NetworkID"))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class EndpointRef:
+    """An endpoint by its ids, as DeleteEndpoint, Leave and others name it."""
+
+    network_id: str
+    endpoint_id: str
+
+    @classmethod
+    def from_json(cls, body: Json) -> "EndpointRef":
+        """Parse a body that names an endpoint."""
+        return cls(network_id=_id(body, "NetworkID"), endpoint_id=_id(body, "EndpointID"))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class CreateEndpoint:
+    """An endpoint to make: the name in its driver options, and what the engine or the user settled before."""
+
+    network_id: str
+    endpoint_id: str
+    name: str | None
+    address: str
+    mac: str | None
+
+    @classmethod
+    def from_json(cls, body: Json) -> "CreateEndpoint":
+        """Parse the body of NetworkDriver.CreateEndpoint; driver options are keys among the engine's own."""
+        options, interface = _mapping(body, "Options"), _mapping(body, "Interface")
+        for key in options:
+            if key.startswith("fullhost.") and key not in _ENDPOINT_OPTIONS:
+                raise model.Cannot(
+                    f"make the endpoint with the driver option {key[:80]!r}",
+                    why="no such option is known",
+                    hint=f"the option is {NAME_OPTION}=NAME",
+                )
+        mac = _text(interface, "MacAddress")
+        if mac and not _MAC.fullmatch(mac):
+            raise _malformed("MacAddress", "is no hardware address")
+        return cls(
+            network_id=_id(body, "NetworkID"),
+            endpoint_id=_id(body, "EndpointID"),
+            name=_text(options, NAME_OPTION) if NAME_OPTION in options else None,
+            address=_text(interface, "Address") or _text(interface, "AddressIPv6"),
+            mac=mac.lower() or None,
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Join:
+    """A sandbox that takes an endpoint; the key is the path of its network namespace."""
+
+    network_id: str
+    endpoint_id: str
+    sandbox: str
+
+    @classmethod
+    def from_json(cls, body: Json) -> "Join":
+        """Parse the body of NetworkDriver.Join."""
+        sandbox = _text(body, "SandboxKey")
+        if not _SANDBOX.fullmatch(sandbox):
+            raise _malformed("SandboxKey", "is no path")
+        return cls(network_id=_id(body, "NetworkID"), endpoint_id=_id(body, "EndpointID"), sandbox=sandbox)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Publish:
+    """Ports to publish for an endpoint (`docker run -p`), as people write them: 8080:80/tcp."""
+
+    network_id: str
+    endpoint_id: str
+    ports: tuple[str, ...]
+
+    @classmethod
+    def from_json(cls, body: Json) -> "Publish":
+        """Parse the body of NetworkDriver.ProgramExternalConnectivity."""
+        bindings = _list(_mapping(body, "Options"), "com.docker.network.portmap")
+        return cls(
+            network_id=_id(body, "NetworkID"),
+            endpoint_id=_id(body, "EndpointID"),
+            ports=tuple(_port(_entry(binding)) for binding in bindings),
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What a use case answers: the body for the wire, and a note for the log."""
+
+    body: Json = dataclasses.field(default_factory=dict)
+    note: str = ""
+
+
+def activated() -> Answer:
+    """Return what the driver is, at Plugin.Activate."""
+    return Answer(body={"Implements": ["NetworkDriver"]})
+
+
+def capabilities() -> Answer:
+    """Return what the driver can do: networks of this host, reached from this host."""
+    return Answer(body={"Scope": "local", "ConnectivityScope": "local"})
+
+
+def details() -> Answer:
+    """Return no details of an endpoint: the engine reads none of a remote driver's (daemon/network.go)."""
+    return Answer(body={"Value": {}})
+
+
+def endpoint_created(*, address: str, mac: str | None, note: str) -> Answer:
+    """Return an address with its prefix length; a hardware address only where the request had none."""
+    interface = {"Address": address} | ({"MacAddress": mac} if mac else {})
+    return Answer(body={"Interface": interface}, note=note)
+
+
+def joined(*, peer: str, gateway: str) -> Answer:
+    """Return what the engine moves into the sandbox, and the default route there.
+
+    The engine names the interface by the prefix and a number. A gateway must be there, or the engine adds a second
+    interface on docker_gwbridge (libnetwork/default_gateway.go).
+    """
+    name = {"SrcName": peer, "DstPrefix": "eth"}
+    return Answer(body={"InterfaceName": name, "Gateway": gateway, "StaticRoutes": []})
+
+
+def subject(body: Json) -> str:
+    """Return the network and the endpoint of a request for the log, short as the Docker CLI shows ids."""
+    ids = {"network": body.get("NetworkID"), "endpoint": body.get("EndpointID")}
+    return "".join(f"{what}={text[:12]!a} " for what, text in ids.items() if isinstance(text, str)).replace("'", "")
+
+
+def _malformed(key: str, why: str) -> model.Cannot:
+    return model.Cannot(
+        "read the request",
+        why=f"{key} {why}",
+        hint="only the engine should call the driver; see the protocol's documents",
+    )
+
+
+def _id(body: Json, key: str) -> str:
+    text = _text(body, key)
+    if not _ID.fullmatch(text):
+        raise _malformed(key, "is no id of 64 hexadecimal digits")
+    return text
+
+
+def _text(body: Json, key: str) -> str:
+    """Return a string; one that is missing is empty, as Go reads it."""
+    value = body.get(key) or ""
+    if not isinstance(value, str):
+        raise _malformed(key[:80], "is no string")
+    return value
+
+
+def _number(body: Json, key: str) -> int:
+    value = body.get(key) or 0
+    if not isinstance(value, int):
+        raise _malformed(key, "is no number")
+    return value
+
+
+def _mapping(body: Json, key: str) -> dict[str, object]:
+    """Return an object; a missing one, and Go's nil map (null), is empty."""
+    return _entry(body.get(key) or {}, key)
+
+
+def _entry(value: object, key: str = "an entry") -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise _malformed(key, "is no object")
+    return value
+
+
+def _list(body: Json, key: str) -> list[object]:
+    value = body.get(key) or []
+    if not isinstance(value, list):
+        raise _malformed(key, "is no list")
+    return value
+
+
+def _port(binding: Json) -> str:
+    number = _number(binding, "Proto")
+    host, port = _number(binding, "HostPort"), _number(binding, "Port")
+    return f"{host or ''}:{port}/{_PROTOCOLS.get(number, number)}"
