@@ -12,6 +12,7 @@ import typing
 from collections.abc import Callable, Mapping
 
 import flask
+from werkzeug import exceptions
 
 from netplugin import config, control, driver, engine, firewall, keeper, links, model, protocol, store, zone
 
@@ -108,6 +109,7 @@ def wire(table: Mapping[str, Call], asked: Mapping[str, Question], *, count: Cal
         app.add_url_rule(f"/{name}", name, _served(name, call, count), methods=["POST"])
     for path, question in asked.items():
         app.add_url_rule(path, path, _asked(question), methods=["GET"])
+    app.register_error_handler(exceptions.HTTPException, _unserved)
     return app
 
 
@@ -143,19 +145,18 @@ def _served(name: str, call: Call, count: Callable[[str], None]) -> View:
     """Return the view of a call: HTTP 200 with Err where it is refused, which the engine shows to its user."""
 
     def view(**_: str) -> flask.Response:
-        began, body, level, status = time.monotonic(), protocol.Answer().body, logging.INFO, 200
         count(name)
+        began, body, level = time.monotonic(), _body(), logging.INFO
         try:
-            body = _body()
             answer = call(body)
             reply, note = answer.body, answer.note
         except Exception as error:
             count(f"{name}.errors")
             level, note = logging.WARNING, _told(name, error)
-            reply, status = {"Err": note}, 400 if isinstance(error, json.JSONDecodeError) else 200
+            reply = {"Err": note}
         took = (time.monotonic() - began) * 1000
         _log.log(level, "%s %s%s (%.1f ms)", name, protocol.subject(body), note, took)
-        return _reply(reply, status)
+        return _reply(reply, 200)
 
     return view
 
@@ -175,20 +176,28 @@ def _asked(question: Question) -> View:
 
 def _body() -> protocol.Json:
     """Return the request's body; none at all is an empty object, as in Plugin.Activate."""
-    body: object = json.loads(flask.request.get_data() or b"{}")
+    try:
+        body: object = json.loads(flask.request.get_data() or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise exceptions.BadRequest(f"the body is no JSON ({error}); send one JSON object") from None
     if not isinstance(body, dict):
-        raise json.JSONDecodeError("the body is no object", "", 0)
+        raise exceptions.BadRequest("the body is no object; send one JSON object")
     return body
+
+
+def _unserved(error: exceptions.HTTPException) -> flask.Response:
+    """Answer what is no call of the driver, or has no body that can be read."""
+    sentence = f"cannot read the request {flask.request.path[:80]}: {error.description}"
+    _log.warning("%s", sentence)
+    return _reply({"Err": sentence, "message": sentence}, error.code or 500)
 
 
 def _told(call: str, error: Exception) -> str:
     """Return the sentence for an error; one that nobody thought of goes to the log with all its details."""
     if isinstance(error, model.Cannot):
         return str(error)
-    if isinstance(error, json.JSONDecodeError):
-        return f"cannot read the request {call}: {error}; send one JSON object"
     _log.exception("%s failed", call)
-    return f"cannot serve {call}: the driver failed ({type(error).__name__}); see the driver's log"
+    return f"cannot serve {call}: the driver failed ({type(error).__name__}); see its log"
 
 
 def _reply(body: protocol.Json, status: int) -> flask.Response:

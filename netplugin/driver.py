@@ -187,16 +187,13 @@ class Driver:
     def _delete(self, network: model.Network) -> None:
         endpoints = [endpoint for endpoint in self.store.endpoints() if endpoint.network_id == network.id]
         with contextlib.ExitStack() as steps:  # each is tried, whatever the others do; the last failure is told
-            steps.callback(self._forget, network.id)
             if network.bridge_made:
                 steps.callback(self.links.delete_link, network.bridge)
             steps.callback(self.firewall.delete, network.id)
             for endpoint in endpoints:
                 steps.callback(self.links.delete_link, naming.veth(endpoint.id).host)
-
-    def _forget(self, network_id: str) -> None:
-        with self.store.transaction() as transaction:
-            transaction.remove_network(network_id)
+        with self.store.transaction() as transaction:  # last, so that what is left behind has an owner
+            transaction.remove_network(network.id)
 
 
 def _refuse_unserved(request: protocol.CreateNetwork) -> None:

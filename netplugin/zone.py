@@ -27,18 +27,18 @@ def addresses(host: str, network: model.Network) -> tuple[ipaddress.IPv4Address,
     try:
         answer = _resolver(network).resolve(name, "A", search=False, raise_on_no_answer=False)
     except dns.resolver.NXDOMAIN as error:
-        canonical, records = error.canonical_name, ()
+        canonical, found = error.canonical_name, []
     except dns.exception.DNSException as error:
         raise _unanswered(f"look up {host}.{network.domain}", network, error) from error
     else:
-        canonical, records = answer.canonical_name, answer.rrset or ()
+        canonical, found = answer.canonical_name, [record.address for record in answer.rrset or ()]
     if not canonical.is_subdomain(origin):
         raise model.Cannot(
             f"give {host} an address",
             why=f"its CNAME leads to {canonical}, out of {network.domain}",
             hint=f"write an A record for {host}, or an alias of a name in {network.domain}",
         )
-    return tuple(sorted(ipaddress.IPv4Address(record.address) for record in records))
+    return tuple(sorted(map(ipaddress.IPv4Address, found)))
 
 
 def fleet(network: model.Network) -> model.Fleet:

@@ -72,7 +72,7 @@ def namespace() -> Iterator[str]:
 
 @pytest.fixture
 def other_namespace(namespace: str) -> Iterator[str]:
-    """A second namespace, as a sandbox would be one."""
+    """Make a second namespace, as a sandbox would be one."""
     name = f"{namespace}-sandbox"
     netns.create(name)
     yield name

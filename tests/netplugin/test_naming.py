@@ -11,7 +11,15 @@ from netplugin import model, naming
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("web", "web"), ("WEB", "web"), ("web.local", "web"), ("a", "a"), ("9", "9"), ("a-b", "a-b"), ("x" * 63, "x" * 63)],
+    [
+        ("web", "web"),
+        ("WEB", "web"),
+        ("web.local", "web"),
+        ("a", "a"),
+        ("9", "9"),
+        ("a-b", "a-b"),
+        ("x" * 63, "x" * 63),
+    ],
 )
 def test_a_label_is_taken(text: str, name: str) -> None:
     assert naming.label(text, domain="local") == name

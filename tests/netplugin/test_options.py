@@ -72,7 +72,7 @@ def test_a_malformed_option_is_refused_by_its_name(key: str, text: str) -> None:
 
 @pytest.mark.parametrize("option", ["fullhost.brigde", "bridge", "", "com.docker.network.bridge.name", "parent"])
 def test_an_unknown_option_is_refused_by_its_name(option: str) -> None:
-    with pytest.raises(model.Cannot, match="no such option is known; the options are fullhost.bridge, ") as caught:
+    with pytest.raises(model.Cannot, match=r"no such option is known; the options are fullhost\.bridge, ") as caught:
         made({option: "x"})
     assert repr(option) in str(caught.value)
 

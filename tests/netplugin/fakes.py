@@ -1,0 +1,101 @@
+"""A world without a kernel: leaves that remember what was done, and fail when they are told to."""
+
+import collections
+import dataclasses
+import ipaddress
+
+from netplugin import model, naming
+
+
+@dataclasses.dataclass
+class World:
+    """Links, firewall, zone and engine in one; the act number `failing` (from 1) fails before it does anything."""
+
+    links: dict[str, model.Port | None] = dataclasses.field(default_factory=dict)  # None: a bridge
+    rules: set[str] = dataclasses.field(default_factory=set)
+    records: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    waiting: tuple[str, ...] = ()
+    networks: set[str] = dataclasses.field(default_factory=set)
+    counts: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    failing: int = 0
+    acts: int = 0
+
+    def _act(self) -> None:
+        self.acts += 1
+        if self.acts == self.failing:
+            raise model.Cannot("do it", why="it fails on purpose", hint="try again", reason=model.Reason.UNAVAILABLE)
+
+    def count(self, what: str) -> None:
+        self.counts[what] += 1
+
+    # links
+
+    def exists(self, name: str) -> bool:
+        return name in self.links
+
+    def check_bridge(self, network: model.Network) -> None:
+        self._act()
+        assert self.links[network.bridge] is None
+
+    def ensure_bridge(self, network: model.Network) -> None:
+        self._act()
+        self.links[network.bridge] = None
+
+    def create_veth(self, veth: model.Veth, *, bridge: str, mtu: int) -> None:
+        self._act()
+        assert self.links[bridge] is None
+        assert veth.host not in self.links
+        assert mtu > 0
+        self.links[veth.host] = model.Port(bridge=bridge, peer=model.Whereabouts.HERE)
+
+    def attach(self, host_end: str, *, bridge: str) -> None:
+        self._act()
+        port = self.links[host_end]
+        assert port is not None
+        self.links[host_end] = dataclasses.replace(port, bridge=bridge)
+
+    def delete_link(self, name: str) -> None:
+        self._act()
+        self.links.pop(name, None)
+
+    def ports(self) -> dict[str, model.Port]:
+        return {name: port for name, port in self.links.items() if port is not None and naming.is_host_end(name)}
+
+    # the firewall
+
+    def ensure(self, network: model.Network) -> tuple[str, ...]:
+        self._act()
+        missing = {network.id} - self.rules
+        self.rules |= missing
+        return tuple(missing)
+
+    def delete(self, network_id: str) -> None:
+        self._act()
+        self.rules.discard(network_id)
+
+    # DNS
+
+    def addresses(self, host: str, network: model.Network) -> tuple[ipaddress.IPv4Address, ...]:
+        self._act()
+        assert network.domain
+        return tuple(ipaddress.IPv4Address(text) for text in self.records.get(host, ()))
+
+    # the engine
+
+    def candidates(self, network_id: str) -> tuple[str, ...]:
+        self._act()
+        assert len(network_id) == 64
+        return self.waiting
+
+    def network_ids(self) -> frozenset[str]:
+        self._act()
+        return frozenset(self.networks)
+
+    # what the engine does with a veth
+
+    def take(self, endpoint_id: str) -> None:
+        """Move the peer into a sandbox, as the engine does after Join."""
+        host_end = naming.veth(endpoint_id).host
+        port = self.links[host_end]
+        assert port is not None
+        self.links[host_end] = dataclasses.replace(port, peer=model.Whereabouts.AWAY)

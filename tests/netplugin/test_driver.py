@@ -1,0 +1,241 @@
+"""The use cases of the driver, over a real store and a world that fails on demand."""
+
+import dataclasses
+import pathlib
+
+import pytest
+
+from netplugin import driver, model, naming, protocol, store
+from tests.netplugin import fakes
+from tests.netplugin.conftest import NETWORK, Clock
+
+WEB, DB = "ab" * 32, "cd" * 32
+CREATE = protocol.CreateNetwork(
+    network_id=NETWORK.id, options={}, pools=("0.0.0.0/0",), internal=False, ipv4=True, ipv6=False
+)
+
+
+def endpoint(endpoint_id: str, name: str | None) -> protocol.CreateEndpoint:
+    return protocol.CreateEndpoint(network_id=NETWORK.id, endpoint_id=endpoint_id, name=name, address="", mac=None)
+
+
+def ref(endpoint_id: str) -> protocol.EndpointRef:
+    return protocol.EndpointRef(network_id=NETWORK.id, endpoint_id=endpoint_id)
+
+
+@pytest.fixture
+def world() -> fakes.World:
+    return fakes.World(records={"web": ("172.31.0.2",), "db": ("172.31.0.3",), "twin": ("172.31.0.2",)})
+
+
+@pytest.fixture
+def use(world: fakes.World, clock: Clock, tmp_path: pathlib.Path) -> driver.Driver:
+    return driver.Driver(
+        store=store.Store(tmp_path / "driver.db"),
+        links=world,
+        zone=world,
+        firewall=world,
+        engine=world,
+        defaults={},
+        now=clock,
+        count=world.count,
+    )
+
+
+class TestNetwork:
+    """Networks come with a bridge and rules, and go with them."""
+
+    def test_it_is_made_once_however_often_it_is_asked_for(self, use: driver.Driver, world: fakes.World) -> None:
+        for _ in range(2):
+            assert use.create_network(CREATE).body == {}
+        (network,) = use.store.networks()
+        assert network.bridge_made
+        assert world.links == {"br0": None}
+        assert world.rules == {NETWORK.id}
+
+    def test_it_takes_all_that_it_made_away_and_twice(self, use: driver.Driver, world: fakes.World) -> None:
+        use.create_network(CREATE)
+        use.create_endpoint(endpoint(WEB, "web"))
+        for _ in range(2):
+            assert use.delete_network(protocol.NetworkRef(network_id=NETWORK.id)).body == {}
+        assert (world.links, world.rules, use.store.networks()) == ({}, set(), ())
+
+    def test_a_bridge_that_stood_before_stays(self, use: driver.Driver, world: fakes.World) -> None:
+        world.links["br0"] = None
+        use.create_network(CREATE)
+        assert not use.store.network(NETWORK.id).bridge_made
+        use.delete_network(protocol.NetworkRef(network_id=NETWORK.id))
+        assert world.links == {"br0": None}
+
+    @pytest.mark.parametrize("failing", [1, 2])
+    @pytest.mark.parametrize("stood", [True, False])
+    def test_a_failure_leaves_nothing(self, use: driver.Driver, world: fakes.World, failing: int, stood: bool) -> None:
+        before: dict[str, model.Port | None] = {"br0": None} if stood else {}
+        world.links, world.failing = dict(before), failing
+        with pytest.raises(model.Cannot, match="on purpose"):
+            use.create_network(CREATE)
+        assert (world.links, world.rules, use.store.networks()) == (before, set(), ())
+
+    @pytest.mark.parametrize(
+        ("change", "why"),
+        [
+            ({"pools": ("172.18.0.0/16",)}, "another IPAM driver than null"),
+            ({"pools": ()}, "another IPAM driver than null"),
+            ({"ipv4": False}, "another IPAM driver than null"),
+            ({"ipv6": True}, "IPv6 is not served yet"),
+            ({"internal": True}, "--internal"),
+        ],
+    )
+    def test_what_is_not_served_is_refused_with_the_command_to_type(
+        self, use: driver.Driver, world: fakes.World, change: dict[str, object], why: str
+    ) -> None:
+        request = protocol.CreateNetwork(**{**dataclasses.asdict(CREATE), **change})
+        with pytest.raises(model.Cannot, match="type: docker network create -d fullhost --ipam-driver null") as caught:
+            use.create_network(request)
+        assert why in str(caught.value)
+        assert world.acts == 0
+
+    def test_a_second_one_in_the_way_of_the_first_is_refused(self, use: driver.Driver, world: fakes.World) -> None:
+        use.create_network(CREATE)
+        world.networks = {NETWORK.id}
+        second = dataclasses.replace(CREATE, network_id="2e" * 32)
+        with pytest.raises(model.Cannot, match=r"the network 1f1f1f1f1f1f has the bridge br0; give other ones"):
+            use.create_network(second)
+
+    def test_one_whose_deletion_never_came_makes_way(self, use: driver.Driver, world: fakes.World) -> None:
+        use.create_network(CREATE)
+        use.create_endpoint(endpoint(WEB, "web"))
+        use.create_network(dataclasses.replace(CREATE, network_id="2e" * 32))
+        assert [network.id for network in use.store.networks()] == ["2e" * 32]
+        assert world.links == {"br0": None}
+        assert world.rules == {"2e" * 32}
+        assert world.counts["collected.network"] == 1
+
+
+class TestEndpoint:
+    """Endpoints get the address of their name, and a veth."""
+
+    @pytest.fixture(autouse=True)
+    def _network(self, use: driver.Driver, world: fakes.World) -> None:
+        use.create_network(CREATE)
+        world.acts = 0
+
+    def test_it_gets_the_address_of_its_name_however_often_it_is_asked_for(
+        self, use: driver.Driver, world: fakes.World
+    ) -> None:
+        for _ in range(2):
+            answer = use.create_endpoint(endpoint(WEB, "web"))
+            assert answer.body == {"Interface": {"Address": "172.31.0.2/24", "MacAddress": "02:66:ac:1f:00:02"}}
+            assert answer.note == "name=web address=172.31.0.2 rung=option "
+        assert list(world.ports()) == [naming.veth(WEB).host]
+        assert world.counts["rung.option"] == 1
+
+    def test_without_an_option_the_only_candidate_has_it(self, use: driver.Driver, world: fakes.World) -> None:
+        world.waiting = ("db",)
+        assert "name=db address=172.31.0.3 rung=candidate" in use.create_endpoint(endpoint(DB, None)).note
+        world.waiting = ("db", "web")
+        with pytest.raises(model.Cannot, match="2 containers that do not run could be it"):
+            use.create_endpoint(endpoint(WEB, None))
+        assert len(use.store.endpoints()) == 1
+
+    def test_a_mac_that_the_user_gave_is_kept_and_not_given_back(self, use: driver.Driver) -> None:
+        request = dataclasses.replace(endpoint(WEB, "web"), mac="02:00:00:00:00:09")
+        assert use.create_endpoint(request).body == {"Interface": {"Address": "172.31.0.2/24"}}
+        (kept,) = use.store.endpoints()
+        assert kept.mac == "02:00:00:00:00:09"
+
+    @pytest.mark.parametrize("failing", [1, 2])
+    def test_a_failure_leaves_nothing(self, use: driver.Driver, world: fakes.World, failing: int) -> None:
+        world.failing = failing
+        with pytest.raises(model.Cannot, match="on purpose"):
+            use.create_endpoint(endpoint(WEB, "web"))
+        assert (world.ports(), use.store.endpoints()) == ({}, ())
+        use.create_endpoint(endpoint(WEB, "web"))
+
+    @pytest.mark.parametrize(
+        ("request_", "why"),
+        [
+            (endpoint(WEB, "nobody"), "has no A record for nobody.local"),
+            (endpoint(WEB, "a_b"), "cannot name a machine 'a_b'"),
+            (dataclasses.replace(endpoint(WEB, "web"), address="172.31.0.9/24"), "leave --ip away"),
+            (dataclasses.replace(endpoint(WEB, "web"), network_id="9" * 64), "the driver has no record of it"),
+        ],
+    )
+    def test_a_refusal_changes_nothing(
+        self, use: driver.Driver, world: fakes.World, request_: protocol.CreateEndpoint, why: str
+    ) -> None:
+        with pytest.raises(model.Cannot) as caught:
+            use.create_endpoint(request_)
+        assert why in str(caught.value)
+        assert (world.ports(), use.store.endpoints()) == ({}, ())
+
+    def test_an_address_of_a_live_machine_is_refused_and_the_machine_left_alone(
+        self, use: driver.Driver, world: fakes.World, clock: Clock
+    ) -> None:
+        use.create_endpoint(endpoint(WEB, "web"))
+        world.take(WEB)
+        clock.move(3600)
+        before = dict(world.links)
+        for name in ("twin", "web"):
+            with pytest.raises(model.Cannot, match=r"the endpoint abababababab of web has it; stop web, or give"):
+                use.create_endpoint(endpoint(DB, name))
+        assert world.links == before
+        assert [kept.id for kept in use.store.endpoints()] == [WEB]
+
+    @pytest.mark.parametrize(("name", "wait"), [("web", 0), ("twin", 61)])
+    def test_an_endpoint_whose_deletion_never_came_makes_way(
+        self, use: driver.Driver, world: fakes.World, clock: Clock, name: str, wait: float
+    ) -> None:
+        use.create_endpoint(endpoint(WEB, "web"))
+        clock.move(wait)
+        use.create_endpoint(endpoint(DB, name))
+        assert [kept.id for kept in use.store.endpoints()] == [DB]
+        assert list(world.ports()) == [naming.veth(DB).host]
+        assert world.counts["superseded"] == 1
+
+    def test_it_is_deleted_twice_and_in_any_state(self, use: driver.Driver, world: fakes.World) -> None:
+        use.create_endpoint(endpoint(WEB, "web"))
+        for _ in range(2):
+            assert use.leave(ref(WEB)).body == {}
+            assert use.delete_endpoint(ref(WEB)).body == {}
+        assert (world.ports(), use.store.endpoints()) == ({}, ())
+
+    def test_a_deletion_that_failed_is_tried_again(self, use: driver.Driver, world: fakes.World) -> None:
+        use.create_endpoint(endpoint(WEB, "web"))
+        world.failing = world.acts + 1
+        with pytest.raises(model.Cannot, match="on purpose"):
+            use.delete_endpoint(ref(WEB))
+        assert len(use.store.endpoints()) == 1
+        use.delete_endpoint(ref(WEB))
+        assert (world.ports(), use.store.endpoints()) == ({}, ())
+
+    def test_join_names_the_peer_and_the_gateway(self, use: driver.Driver) -> None:
+        use.create_endpoint(endpoint(WEB, "web"))
+        join = protocol.Join(network_id=NETWORK.id, endpoint_id=WEB, sandbox="/run/docker/netns/1")
+        assert use.join(join).body["Gateway"] == "172.31.0.1"
+        assert use.join(join).body["InterfaceName"] == {"SrcName": naming.veth(WEB).peer, "DstPrefix": "eth"}
+        assert use.store.endpoints()[0].sandbox == "/run/docker/netns/1"
+        use.leave(ref(WEB))
+        assert use.store.endpoints()[0].sandbox is None
+        with pytest.raises(model.Cannot, match=r"cannot join the endpoint cdcdcdcdcdcd: .*; start the container again"):
+            use.join(dataclasses.replace(join, endpoint_id=DB))
+
+    def test_ports_to_publish_are_refused_by_name(self, use: driver.Driver) -> None:
+        publish = protocol.Publish(network_id=NETWORK.id, endpoint_id=WEB, ports=("8080:80/tcp",))
+        with pytest.raises(model.Cannot, match=r"^cannot publish 8080:80/tcp: "):
+            use.publish(publish)
+        assert use.publish(dataclasses.replace(publish, ports=())).body == {}
+
+
+@pytest.mark.parametrize("failing", range(1, 4))
+def test_a_network_is_deleted_as_far_as_can_be_and_the_rest_next_time(
+    use: driver.Driver, world: fakes.World, failing: int
+) -> None:
+    use.create_network(CREATE)
+    use.create_endpoint(endpoint(WEB, "web"))
+    world.failing = world.acts + failing
+    with pytest.raises(model.Cannot, match="on purpose"):
+        use.delete_network(protocol.NetworkRef(network_id=NETWORK.id))
+    assert len(world.links) + len(world.rules) == 1, "each other step was done"
+    use.delete_network(protocol.NetworkRef(network_id=NETWORK.id))
+    assert (world.links, world.rules, use.store.networks()) == ({}, set(), ())

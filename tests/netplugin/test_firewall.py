@@ -1,0 +1,107 @@
+"""Rules: their golden text, and in the kernel of a namespace of the test's own."""
+
+import dataclasses
+import subprocess
+
+import pytest
+
+from netplugin import firewall
+from tests.netplugin.conftest import NETWORK
+
+TABLE = "fullhost-1f1f1f1f1f1f"
+MARK = "fullhost:1f1f1f1f1f1f"
+
+
+def shown(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_the_ruleset_of_a_translated_network() -> None:
+    assert firewall.ruleset(NETWORK) == (
+        """\
+add table ip fullhost-1f1f1f1f1f1f
+delete table ip fullhost-1f1f1f1f1f1f
+table ip fullhost-1f1f1f1f1f1f {
+  chain postrouting {
+    type nat hook postrouting priority srcnat; policy accept;
+    ip saddr 172.31.0.0/24 ip daddr != 172.31.0.0/24 counter masquerade
+  }
+  chain forward {
+    type filter hook forward priority filter; policy accept;
+    oifname "br0" iifname != "br0" ct state established,related accept
+    oifname "br0" iifname != "br0" ct status dnat accept
+    oifname "br0" iifname != "br0" counter drop
+  }
+}
+"""
+    )
+
+
+def test_a_routed_network_is_neither_translated_nor_closed() -> None:
+    routed = dataclasses.replace(NETWORK, snat=False)
+    assert "chain" not in firewall.ruleset(routed)
+    assert firewall.passes(routed) == (
+        tuple(f"-s 172.31.0.0/24 -i br0 -m comment --comment {MARK} -j ACCEPT".split()),
+        tuple(f"-d 172.31.0.0/24 -o br0 -m comment --comment {MARK} -j ACCEPT".split()),
+    )
+
+
+def test_what_comes_back_passes_into_a_translated_network() -> None:
+    answers = "-m conntrack --ctstate RELATED,ESTABLISHED"
+    rule = f"-d 172.31.0.0/24 -o br0 {answers} -m comment --comment {MARK} -j ACCEPT"
+    assert firewall.passes(NETWORK)[1] == tuple(rule.split())
+
+
+@pytest.mark.usefixtures("namespace")
+class TestKernel:
+    """Rules that are written, changed by others, put back, and deleted."""
+
+    def test_they_are_written_once(self) -> None:
+        rules = firewall.Firewall()
+        assert len(rules.ensure(NETWORK)) == 3
+        assert rules.ensure(NETWORK) == ()
+        assert "masquerade" in shown("nft", "list", "table", "ip", TABLE)
+        assert shown("iptables", "-S", "FORWARD").count(MARK) == 2
+
+    def test_dockers_chain_is_preferred_as_soon_as_it_is_there(self) -> None:
+        rules = firewall.Firewall()
+        rules.ensure(NETWORK)
+        shown("iptables", "-N", "DOCKER-USER")
+        assert len(rules.ensure(NETWORK)) == 2
+        assert shown("iptables", "-S", "DOCKER-USER").count(MARK) == 2
+        assert MARK not in shown("iptables", "-S", "FORWARD")
+
+    @pytest.mark.parametrize(
+        "vandal",
+        [
+            ("iptables", "-F"),
+            ("iptables", "-D", "FORWARD", "1"),
+            ("nft", "flush", "ruleset"),
+            ("nft", "delete", "table", "ip", TABLE),
+            ("nft", "flush", "chain", "ip", TABLE, "postrouting"),
+            ("nft", "add", "rule", "ip", TABLE, "forward", "accept"),
+        ],
+    )
+    def test_what_others_changed_is_put_back(self, vandal: tuple[str, ...]) -> None:
+        rules = firewall.Firewall()
+        rules.ensure(NETWORK)
+        table, chain = shown("nft", "-s", "list", "table", "ip", TABLE), shown("iptables", "-S", "FORWARD")
+        shown(*vandal)
+        assert rules.ensure(NETWORK)
+        assert shown("nft", "-s", "list", "table", "ip", TABLE) == table
+        assert shown("iptables", "-S", "FORWARD") == chain
+        assert rules.ensure(NETWORK) == ()
+
+    def test_only_our_own_are_deleted_and_twice(self) -> None:
+        shown("iptables", "-A", "FORWARD", "-i", "br0", "-j", "ACCEPT")
+        before = shown("iptables", "-S")
+        rules = firewall.Firewall()
+        rules.ensure(NETWORK)
+        other = dataclasses.replace(NETWORK, id="2e" * 32, bridge="br1")
+        rules.ensure(other)
+        rules.delete(other.id)
+        assert shown("iptables", "-S", "FORWARD").count(MARK) == 2
+        for _ in range(2):
+            rules.delete(NETWORK.id)
+            assert shown("iptables", "-S") == before
+            assert "fullhost" not in shown("nft", "list", "tables")

@@ -1,0 +1,112 @@
+"""What happens without a request."""
+
+import dataclasses
+import datetime
+import pathlib
+
+import pytest
+
+from netplugin import keeper, model, naming, store
+from tests.netplugin import fakes
+from tests.netplugin.conftest import ENDPOINT, NETWORK, Clock
+
+HOST_END = naming.veth(ENDPOINT.id).host
+HERE = model.Port(bridge="br0", peer=model.Whereabouts.HERE)
+AWAY = model.Port(bridge="br0", peer=model.Whereabouts.AWAY)
+NO_GRACE = datetime.timedelta(0)
+
+
+@pytest.fixture
+def world() -> fakes.World:
+    """Return a world in which all is well."""
+    return fakes.World(links={"br0": None, HOST_END: AWAY}, rules={NETWORK.id})
+
+
+@pytest.fixture
+def keep(world: fakes.World, clock: Clock, tmp_path: pathlib.Path) -> keeper.Keeper:
+    state = store.Store(tmp_path / "driver.db")
+    with state.transaction() as transaction:
+        transaction.add_network(NETWORK)
+        transaction.add_endpoint(ENDPOINT)
+    return keeper.Keeper(store=state, links=world, firewall=world, now=clock, count=world.count)
+
+
+def test_where_all_is_well_nothing_happens(keep: keeper.Keeper, world: fakes.World) -> None:
+    before = dict(world.links)
+    keep.keep()
+    assert (world.links, world.counts) == (before, {})
+    assert keep.store.endpoints() == (ENDPOINT,)
+
+
+def test_after_a_reboot_everything_is_there_again(
+    keep: keeper.Keeper, world: fakes.World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.links, world.rules = {}, set()
+    keep.keep()
+    assert world.links == {"br0": None}
+    assert world.rules == {NETWORK.id}
+    assert keep.store.networks() == (NETWORK,)
+    assert keep.store.endpoints() == (), "the containers get new endpoints"
+    assert set(world.counts) == {"keeper.restored.bridge", "keeper.restored.rule", "keeper.collected.endpoint"}
+    assert "keeper: restored bridge: br0" in caplog.messages
+
+
+def test_a_live_machine_is_plugged_in_again(keep: keeper.Keeper, world: fakes.World) -> None:
+    world.links[HOST_END] = dataclasses.replace(AWAY, bridge=None)
+    keep.keep()
+    assert world.links[HOST_END] == AWAY
+    assert world.counts == {"keeper.restored.port": 1}
+
+
+def test_a_bridge_of_somebody_else_is_not_made(keep: keeper.Keeper, world: fakes.World) -> None:
+    with keep.store.transaction() as transaction:
+        transaction.remove_network(NETWORK.id)
+        transaction.add_network(dataclasses.replace(NETWORK, bridge_made=False))
+    keep.keep()
+    assert "br0" in world.links
+    assert world.counts["keeper.restored.bridge"] == 0
+
+
+def test_one_network_that_fails_keeps_none_of_the_others_waiting(keep: keeper.Keeper, world: fakes.World) -> None:
+    other = dataclasses.replace(NETWORK, id="2e" * 32, bridge="br1")
+    with keep.store.transaction() as transaction:
+        transaction.add_network(other)
+    world.links, world.failing = {"br1": None}, 1
+    keep.keep()
+    assert world.counts["keeper.restore.failed"] == 1
+    assert other.id in world.rules
+
+
+@pytest.mark.parametrize(("age", "kept"), [(59, True), (61, False)])
+def test_a_start_that_nobody_finished_is_collected_after_a_grace(
+    keep: keeper.Keeper, world: fakes.World, clock: Clock, age: float, kept: bool
+) -> None:
+    world.links[HOST_END] = HERE
+    clock.move(age)
+    keep.keep()
+    assert bool(keep.store.endpoints()) is kept
+    assert (HOST_END in world.links) is kept
+
+
+def test_a_new_engine_has_no_start_under_way(keep: keeper.Keeper, world: fakes.World) -> None:
+    world.links[HOST_END] = HERE
+    keep.collect(grace=NO_GRACE)
+    assert keep.store.endpoints() == ()
+    assert HOST_END not in world.links
+
+
+def test_a_veth_of_no_endpoint_is_collected_and_no_live_one(keep: keeper.Keeper, world: fakes.World) -> None:
+    stray = naming.veth("cd" * 32).host
+    world.links[stray] = HERE
+    keep.keep()
+    assert set(world.links) == {"br0", HOST_END}
+    assert world.counts == {"keeper.collected.veth": 1}
+
+
+def test_a_pass_that_fails_is_told_and_tried_again(keep: keeper.Keeper, world: fakes.World) -> None:
+    stray = naming.veth("cd" * 32).host
+    world.links[stray], world.failing = HERE, 2
+    keep.keep()
+    assert world.counts == {"keeper.pass.failed": 1}
+    keep.keep()
+    assert stray not in world.links

@@ -1,0 +1,131 @@
+"""Links in the kernel, in a network namespace of the test's own."""
+
+import dataclasses
+import subprocess
+
+import pyroute2
+import pytest
+
+from netplugin import links, model, naming
+from tests.netplugin.conftest import NETWORK
+
+VETH = naming.veth("ab" * 32)
+
+
+def ip(*words: str) -> str:
+    return subprocess.run(["ip", *words], check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.usefixtures("namespace")
+class TestBridge:
+    """Bridges that are made, and bridges that are found."""
+
+    def test_it_is_made_with_address_and_mac_and_up_twice(self) -> None:
+        for _ in range(2):
+            links.ensure_bridge(NETWORK)
+        shown = ip("-d", "addr", "show", "br0")
+        assert "inet 172.31.0.1/24" in shown
+        assert "02:66:ac:1f:00:01" in shown
+        assert "UP" in shown
+        assert " bridge " in shown
+
+    def test_one_of_ours_is_put_right(self) -> None:
+        links.ensure_bridge(NETWORK)
+        ip("addr", "flush", "dev", "br0")
+        ip("link", "set", "br0", "down")
+        links.ensure_bridge(NETWORK)
+        assert "inet 172.31.0.1/24" in ip("addr", "show", "br0", "up")
+
+    def test_one_that_stood_before_is_checked_and_left_alone(self) -> None:
+        ip("link", "add", "br0", "type", "bridge")
+        with pytest.raises(
+            model.Cannot, match=r"it stood before and does not bear the gateway's address 172\.31\.0\.1"
+        ):
+            links.check_bridge(NETWORK)
+        ip("addr", "add", "172.31.0.1/16", "dev", "br0")
+        before = ip("addr", "show", "br0")
+        links.check_bridge(NETWORK)
+        assert ip("addr", "show", "br0") == before
+
+    def test_an_interface_that_is_no_bridge_is_refused(self) -> None:
+        with pytest.raises(model.Cannot, match="it is not there, and the driver did not make it"):
+            links.check_bridge(NETWORK)
+        ip("link", "add", "br0", "type", "ifb")
+        for act in (links.check_bridge, links.ensure_bridge):
+            with pytest.raises(model.Cannot, match="an interface of that name is there, and is ifb"):
+                act(NETWORK)
+
+    def test_it_is_deleted_twice(self) -> None:
+        links.ensure_bridge(NETWORK)
+        for _ in range(2):
+            links.delete_link("br0")
+            assert not links.exists("br0")
+
+
+class TestVeth:
+    """Pairs, from the bridge to the sandbox and back."""
+
+    @pytest.fixture(autouse=True)
+    def _bridge(self, namespace: str) -> None:
+        links.ensure_bridge(NETWORK)
+
+    def test_it_is_a_port_of_the_bridge_with_the_networks_mtu(self) -> None:
+        links.create_veth(VETH, bridge="br0", mtu=1400)
+        assert links.ports() == {VETH.host: model.Port(bridge="br0", peer=model.Whereabouts.HERE)}
+        for end in (VETH.host, VETH.peer):
+            assert "mtu 1400" in ip("link", "show", end)
+        assert "UP" in ip("link", "show", VETH.host)
+        assert "state DOWN" in ip("link", "show", VETH.peer)
+
+    def test_it_is_seen_to_go_away_and_to_come_back(self, other_namespace: str) -> None:
+        links.create_veth(VETH, bridge="br0", mtu=1500)
+        ip("link", "set", VETH.peer, "netns", other_namespace)
+        assert links.ports()[VETH.host].peer is model.Whereabouts.AWAY
+        ip("-n", other_namespace, "link", "del", VETH.peer)
+        assert links.ports() == {}
+
+    def test_it_is_deleted_by_either_end_and_twice(self) -> None:
+        for end in (VETH.host, VETH.peer):
+            links.create_veth(VETH, bridge="br0", mtu=1500)
+            links.delete_link(end)
+            links.delete_link(end)
+            assert links.ports() == {}
+
+    def test_a_failure_leaves_nothing(self) -> None:
+        with pytest.raises(model.Cannot, match="the bridge is gone"):
+            links.create_veth(VETH, bridge="br9", mtu=1500)
+        ip("link", "add", VETH.peer, "type", "ifb")
+        with pytest.raises(model.Cannot, match="an interface of that name is there"):
+            links.create_veth(VETH, bridge="br0", mtu=1500)
+        assert links.ports() == {}
+
+    def test_a_bridge_made_anew_gets_its_ports_back(self) -> None:
+        links.create_veth(VETH, bridge="br0", mtu=1500)
+        links.delete_link("br0")
+        assert links.ports()[VETH.host].bridge is None
+        links.ensure_bridge(NETWORK)
+        links.attach(VETH.host, bridge="br0")
+        assert links.ports()[VETH.host].bridge == "br0"
+
+    def test_other_interfaces_are_none_of_ours(self) -> None:
+        ip("link", "add", "veth0", "type", "veth", "peer", "veth1")
+        ip("link", "add", "fh-other", "type", "ifb")
+        assert links.ports() == {}
+
+    def test_a_bridge_without_a_free_port_is_a_clear_error(self) -> None:
+        with pyroute2.IPRoute() as netlink:
+            (index,) = netlink.link_lookup(ifname="br0")
+            for number in range(1023):  # BR_MAX_PORTS is 1,024, and port 0 is none
+                netlink.link("add", ifname=f"d{number}", kind="ifb", master=index)
+        with pytest.raises(model.Cannot, match=r"the bridge has no port left \(the kernel allows 1,024\)"):
+            links.create_veth(VETH, bridge="br0", mtu=1500)
+        assert links.ports() == {}
+
+
+@pytest.mark.usefixtures("namespace")
+def test_forwarding_is_what_the_kernel_does_for_the_bridge() -> None:
+    assert not links.forwarding("br0")
+    links.ensure_bridge(dataclasses.replace(NETWORK))
+    assert not links.forwarding("br0")
+    subprocess.run(["sysctl", "-qw", "net.ipv4.conf.br0.forwarding=1"], check=True)
+    assert links.forwarding("br0")

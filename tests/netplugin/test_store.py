@@ -1,0 +1,119 @@
+"""The SQLite file."""
+
+import dataclasses
+import ipaddress
+import pathlib
+import sqlite3
+import threading
+
+import pytest
+
+from netplugin import model, store
+from tests.netplugin.conftest import ENDPOINT, NETWORK
+
+
+@pytest.fixture
+def state(tmp_path: pathlib.Path) -> store.Store:
+    return store.Store(tmp_path / "state" / "driver.db")
+
+
+def filled(state: store.Store) -> store.Store:
+    with state.transaction() as transaction:
+        transaction.add_network(NETWORK)
+        transaction.add_endpoint(ENDPOINT)
+    return state
+
+
+def test_what_was_kept_is_found_by_another_driver(state: store.Store, tmp_path: pathlib.Path) -> None:
+    filled(state)
+    again = store.Store(tmp_path / "state" / "driver.db")
+    assert again.networks() == (NETWORK,)
+    assert again.network(NETWORK.id) == NETWORK
+    assert again.endpoints() == (ENDPOINT,)
+    assert again.endpoint(ENDPOINT.id) == ENDPOINT
+    assert again.holder(NETWORK.id, ENDPOINT.address) == ENDPOINT
+
+
+def test_what_is_not_there_is_none_or_refused(state: store.Store) -> None:
+    assert state.endpoint(ENDPOINT.id) is None
+    assert state.holder(NETWORK.id, ENDPOINT.address) is None
+    with pytest.raises(model.Cannot, match="the driver has no record of it; make it again: docker network rm"):
+        state.network(NETWORK.id)
+
+
+def test_a_transaction_is_all_or_nothing(state: store.Store) -> None:
+    def fail() -> None:
+        with state.transaction() as transaction:
+            transaction.add_network(NETWORK)
+            raise RuntimeError("on purpose")
+
+    with pytest.raises(RuntimeError, match="on purpose"):
+        fail()
+    assert state.networks() == ()
+
+
+def test_an_address_is_given_once(state: store.Store) -> None:
+    filled(state)
+    with pytest.raises(model.Cannot, match="UNIQUE"), state.transaction() as transaction:
+        transaction.add_endpoint(dataclasses.replace(ENDPOINT, id="cd" * 32))
+    with state.transaction() as transaction:
+        free = ipaddress.IPv4Address("172.31.0.9")
+        transaction.add_endpoint(dataclasses.replace(ENDPOINT, id="cd" * 32, address=free))
+    assert len(state.endpoints()) == 2
+
+
+def test_an_endpoint_sits_in_a_sandbox_until_it_leaves(state: store.Store) -> None:
+    filled(state)
+    for sandbox in ("/run/docker/netns/1", None):
+        with state.transaction() as transaction:
+            transaction.seat(ENDPOINT.id, sandbox)
+        assert state.endpoint(ENDPOINT.id) == dataclasses.replace(ENDPOINT, sandbox=sandbox)
+
+
+def test_a_network_goes_with_its_endpoints_and_twice(state: store.Store) -> None:
+    filled(state)
+    for _ in range(2):
+        with state.transaction() as transaction:
+            transaction.remove_endpoint("cd" * 32)
+            transaction.remove_network(NETWORK.id)
+        assert state.networks() == ()
+        assert state.endpoints() == ()
+
+
+def test_threads_take_turns(state: store.Store) -> None:
+    filled(state)
+
+    def add(host: int) -> None:
+        address = ipaddress.IPv4Address("172.31.0.10") + host
+        with state.transaction() as transaction:
+            transaction.add_endpoint(dataclasses.replace(ENDPOINT, id=f"{host:064x}", address=address))
+
+    threads = [threading.Thread(target=add, args=(host,)) for host in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(state.endpoints()) == 17
+
+
+def test_a_locked_file_is_a_clear_error_in_bounded_time(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "BUSY_SECONDS", 0.05)
+    state = store.Store(tmp_path / "driver.db")
+    other = sqlite3.connect(tmp_path / "driver.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(model.Cannot, match="database is locked; see that the disk has room"), state.transaction():
+        pytest.fail("two transactions at once")
+    other.close()
+
+
+def test_a_file_that_is_none_of_ours_is_refused(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "text").write_text("no database at all, but long enough to have a header of one" * 20)
+    with pytest.raises(model.Cannot, match="file is not a database"):
+        store.Store(tmp_path / "text")
+    newer = sqlite3.connect(tmp_path / "newer")
+    newer.execute("PRAGMA user_version = 99")
+    newer.close()
+    with pytest.raises(model.Cannot, match="of a newer driver"):
+        store.Store(tmp_path / "newer")
