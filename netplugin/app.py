@@ -155,7 +155,7 @@ def _served(name: str, call: Call, count: Callable[[str], None]) -> View:
             level, note = logging.WARNING, _told(name, error)
             reply = {"Err": note}
         took = (time.monotonic() - began) * 1000
-        _log.log(level, "%s %s%s (%.1f ms)", name, protocol.subject(body), note, took)
+        _log.log(level, "%s (%.1f ms)", " ".join(filter(None, (name, *protocol.subject(body), note))), took)
         return _reply(reply, 200)
 
     return view

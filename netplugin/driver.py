@@ -109,7 +109,7 @@ class Driver:
         return protocol.endpoint_created(
             address=str(interface),
             mac=None if request.mac else endpoint.mac,
-            note=f"name={endpoint.name} address={endpoint.address} rung={endpoint.rung} ",
+            note=f"name={endpoint.name} address={endpoint.address} rung={endpoint.rung}",
         )
 
     def delete_endpoint(self, request: protocol.EndpointRef) -> protocol.Answer:

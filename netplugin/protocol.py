@@ -175,10 +175,10 @@ def joined(*, peer: str, gateway: str) -> Answer:
     return Answer(body={"InterfaceName": name, "Gateway": gateway, "StaticRoutes": []})
 
 
-def subject(body: Json) -> str:
+def subject(body: Json) -> tuple[str, ...]:
     """Return the network and the endpoint of a request for the log, short as the Docker CLI shows ids."""
     ids = {"network": body.get("NetworkID"), "endpoint": body.get("EndpointID")}
-    return "".join(f"{what}={text[:12]!a} " for what, text in ids.items() if isinstance(text, str)).replace("'", "")
+    return tuple(f"{what}={text[:12]}" for what, text in ids.items() if isinstance(text, str) and text.isalnum())
 
 
 def _malformed(key: str, why: str) -> model.Cannot:

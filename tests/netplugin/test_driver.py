@@ -126,7 +126,7 @@ class TestEndpoint:
         for _ in range(2):
             answer = use.create_endpoint(endpoint(WEB, "web"))
             assert answer.body == {"Interface": {"Address": "172.31.0.2/24", "MacAddress": "02:66:ac:1f:00:02"}}
-            assert answer.note == "name=web address=172.31.0.2 rung=option "
+            assert answer.note == "name=web address=172.31.0.2 rung=option"
         assert list(world.ports()) == [naming.veth(WEB).host]
         assert world.counts["rung.option"] == 1
 

@@ -127,7 +127,8 @@ def test_answers_are_what_the_engine_reads() -> None:
 
 def test_the_log_names_network_and_endpoint_short_and_on_one_line() -> None:
     assert protocol.subject({"NetworkID": NETWORK, "EndpointID": ENDPOINT}) == (
-        "network=1f1f1f1f1f1f endpoint=abababababab "
+        "network=1f1f1f1f1f1f",
+        "endpoint=abababababab",
     )
-    assert protocol.subject({}) == ""
-    assert "\n" not in protocol.subject({"NetworkID": "a\nb", "EndpointID": 3})
+    assert protocol.subject({}) == ()
+    assert protocol.subject({"NetworkID": "a\nb", "EndpointID": 3}) == ()
