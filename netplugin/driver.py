@@ -30,7 +30,7 @@ class Zone(typing.Protocol):
 class Firewall(typing.Protocol):
     """What the driver does with rules (netplugin.firewall)."""
 
-    def ensure(self, network: model.Network) -> tuple[str, ...]: ...
+    def ensure(self, network: model.Network) -> None: ...
     def delete(self, network_id: str) -> None: ...
 
 
@@ -185,14 +185,14 @@ class Driver:
             standing = tuple(network for network in standing if network.id != other.id)
 
     def _delete(self, network: model.Network) -> None:
-        endpoints = [endpoint for endpoint in self.store.endpoints() if endpoint.network_id == network.id]
-        with contextlib.ExitStack() as steps:  # each is tried, whatever the others do; the last failure is told
+        """Delete under the write lock, where the keeper puts nothing back meanwhile; the row stays if a step fails."""
+        with self.store.transaction() as transaction, contextlib.ExitStack() as steps:
+            for endpoint in self.store.endpoints():
+                if endpoint.network_id == network.id:
+                    steps.callback(self.links.delete_link, naming.veth(endpoint.id).host)
             if network.bridge_made:
                 steps.callback(self.links.delete_link, network.bridge)
             steps.callback(self.firewall.delete, network.id)
-            for endpoint in endpoints:
-                steps.callback(self.links.delete_link, naming.veth(endpoint.id).host)
-        with self.store.transaction() as transaction:  # last, so that what is left behind has an owner
             transaction.remove_network(network.id)
 
 

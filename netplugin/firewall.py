@@ -3,7 +3,6 @@
 import pathlib
 import shutil
 import subprocess
-from collections.abc import Iterator
 
 from netplugin import model, naming
 
@@ -56,9 +55,21 @@ class Firewall:
     def __init__(self) -> None:
         self._written: dict[str, str] = {}
 
-    def ensure(self, network: model.Network) -> tuple[str, ...]:
-        """Put back what is missing or was changed; return what that was, nothing where all stood."""
-        return (*self._ensure_table(network), *self._ensure_passes(network))
+    def missing(self, network: model.Network) -> tuple[str, ...]:
+        """Return what is missing or was changed by others, nothing where all stands; touch nothing."""
+        table = [] if self._table_stands(network) else [f"nft table {naming.table(network.id)}"]
+        return (*table, *(" ".join(command) for command in _missing_passes(network)))
+
+    def ensure(self, network: model.Network) -> None:
+        """Put back what is missing or was changed."""
+        if not self._table_stands(network):
+            _run(["nft", "-f", "-"], text=ruleset(network))
+            self._written[network.id] = _run(_listing(network))
+        for command in _missing_passes(network):
+            _run(command)
+        variant, chain = _place()
+        if variant and chain == _USER_CHAIN:
+            _delete_marked(variant, _FALLBACK_CHAIN, naming.mark(network.id))
 
     def delete(self, network_id: str) -> None:
         """Delete the table and every rule that bears the network's mark; what is gone already is fine."""
@@ -69,25 +80,23 @@ class Firewall:
             for chain in (_USER_CHAIN, _FALLBACK_CHAIN):
                 _delete_marked(variant, chain, naming.mark(network_id))
 
-    def _ensure_table(self, network: model.Network) -> Iterator[str]:
-        listing = ["nft", "--stateless", "list", "table", "ip", naming.table(network.id)]
-        found = _attempt(listing)
-        if found is not None and found == self._written.get(network.id):
-            return
-        _run(["nft", "-f", "-"], text=ruleset(network))
-        self._written[network.id] = _run(listing)
-        yield f"nft table {naming.table(network.id)}"
+    def _table_stands(self, network: model.Network) -> bool:
+        return _attempt(_listing(network)) == self._written.get(network.id, "")
 
-    def _ensure_passes(self, network: model.Network) -> Iterator[str]:
-        variant, chain = _place()
-        if variant is None:
-            return
-        for rule in passes(network):
-            if _attempt([variant, "-w", str(SECONDS), "-C", chain, *rule]) is None:
-                _run([variant, "-w", str(SECONDS), "-I", chain, "1", *rule])
-                yield f"{variant} {chain}: {' '.join(rule)}"
-        if chain == _USER_CHAIN:
-            _delete_marked(variant, _FALLBACK_CHAIN, naming.mark(network.id))
+
+def _listing(network: model.Network) -> list[str]:
+    return ["nft", "--stateless", "list", "table", "ip", naming.table(network.id)]
+
+
+def _missing_passes(network: model.Network) -> list[list[str]]:
+    """Return the commands that insert what is not in the chain."""
+    variant, chain = _place()
+    if variant is None:
+        return []
+    call = [variant, "-w", str(SECONDS)]
+    return [
+        [*call, "-I", chain, "1", *rule] for rule in passes(network) if _attempt([*call, "-C", chain, *rule]) is None
+    ]
 
 
 def _place() -> tuple[str | None, str]:

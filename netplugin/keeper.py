@@ -2,10 +2,11 @@
 
 import dataclasses
 import datetime
+import functools
 import logging
 import time
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 from netplugin import addressing, model, naming, store
 
@@ -26,7 +27,17 @@ class Links(typing.Protocol):
 class Firewall(typing.Protocol):
     """What the keeper does with rules (netplugin.firewall)."""
 
-    def ensure(self, network: model.Network) -> tuple[str, ...]: ...
+    def missing(self, network: model.Network) -> tuple[str, ...]: ...
+    def ensure(self, network: model.Network) -> None: ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Repair:
+    """One thing that is not as the store wishes it, and what puts it right."""
+
+    what: str
+    detail: str
+    act: Callable[[], None]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +49,7 @@ class Keeper:
     firewall: Firewall
     now: Callable[[], datetime.datetime]
     count: Callable[[str], None]
+    told: dict[str, str] = dataclasses.field(default_factory=dict)  # by network: the failure that was told last
 
     def run(self, seconds: float) -> None:
         """Make a pass every so many seconds, for ever: it ends with the process."""
@@ -73,27 +85,41 @@ class Keeper:
                 self._report("collected.veth", stray)
 
     def _restore(self, network: model.Network, ports: Mapping[str, model.Port]) -> None:
-        """Put back what the network should have; say what that was, or why it cannot be."""
-        try:
-            for what, detail in self._restored(network, ports):
-                self._report(f"restored.{what}", detail)
-        except model.Cannot as error:
-            self._report("restore.failed", f"network {network.id[:12]}: {error}", level=logging.ERROR)
+        """Put back what the network should have; say what that was, or, once, why it cannot be.
 
-    def _restored(self, network: model.Network, ports: Mapping[str, model.Port]) -> Iterator[tuple[str, str]]:
-        """Put back the bridge, if it is ours, its ports, and the rules."""
+        It looks before it takes the write lock, and looks again under it: a network may be deleted meanwhile.
+        """
+        try:
+            if not self._repairs(network, ports):
+                self.told.pop(network.id, None)
+                return
+            with self.store.transaction():
+                repairs = self._repairs(network, self.links.ports()) if network in self.store.networks() else []
+                for repair in repairs:
+                    repair.act()
+                    self._report(f"restored.{repair.what}", repair.detail)
+        except model.Cannot as error:
+            if self.told.get(network.id) != str(error):
+                self._report("restore.failed", f"network {network.id[:12]}: {error}", level=logging.ERROR)
+            self.told[network.id] = str(error)
+
+    def _repairs(self, network: model.Network, ports: Mapping[str, model.Port]) -> list[Repair]:
+        """Return what the bridge, if it is ours, its ports and the rules want, in the order in which to do it."""
+        repairs = []
         if not network.bridge_made:
             self.links.check_bridge(network)
         elif not self.links.exists(network.bridge):
-            self.links.ensure_bridge(network)
-            yield "bridge", network.bridge
+            act = functools.partial(self.links.ensure_bridge, network)
+            repairs.append(Repair(what="bridge", detail=network.bridge, act=act))
         for endpoint in self.store.endpoints():
             port = ports.get(host_end := naming.veth(endpoint.id).host)
             if endpoint.network_id == network.id and port is not None and port.bridge != network.bridge:
-                self.links.attach(host_end, bridge=network.bridge)
-                yield "port", f"{host_end} in {network.bridge}"
-        for rule in self.firewall.ensure(network):
-            yield "rule", rule
+                act = functools.partial(self.links.attach, host_end, bridge=network.bridge)
+                repairs.append(Repair(what="port", detail=f"{host_end} in {network.bridge}", act=act))
+        if missing := self.firewall.missing(network):
+            act = functools.partial(self.firewall.ensure, network)
+            repairs.append(Repair(what="rules", detail="; ".join(missing), act=act))
+        return repairs
 
     def _report(self, what: str, detail: str, *, level: int = logging.WARNING) -> None:
         self.count(f"keeper.{what}")

@@ -35,7 +35,8 @@ class World:
 
     def check_bridge(self, network: model.Network) -> None:
         self._act()
-        assert self.links[network.bridge] is None
+        if network.bridge not in self.links:
+            raise model.Cannot("use the bridge", why="it is not there", hint="make it")
 
     def ensure_bridge(self, network: model.Network) -> None:
         self._act()
@@ -63,11 +64,12 @@ class World:
 
     # the firewall
 
-    def ensure(self, network: model.Network) -> tuple[str, ...]:
+    def missing(self, network: model.Network) -> tuple[str, ...]:
+        return () if network.id in self.rules else ("its rules",)
+
+    def ensure(self, network: model.Network) -> None:
         self._act()
-        missing = {network.id} - self.rules
-        self.rules |= missing
-        return tuple(missing)
+        self.rules.add(network.id)
 
     def delete(self, network_id: str) -> None:
         self._act()

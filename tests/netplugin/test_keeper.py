@@ -47,7 +47,7 @@ def test_after_a_reboot_everything_is_there_again(
     assert world.rules == {NETWORK.id}
     assert keep.store.networks() == (NETWORK,)
     assert keep.store.endpoints() == (), "the containers get new endpoints"
-    assert set(world.counts) == {"keeper.restored.bridge", "keeper.restored.rule", "keeper.collected.endpoint"}
+    assert set(world.counts) == {"keeper.restored.bridge", "keeper.restored.rules", "keeper.collected.endpoint"}
     assert "keeper: restored bridge: br0" in caplog.messages
 
 
@@ -75,6 +75,36 @@ def test_one_network_that_fails_keeps_none_of_the_others_waiting(keep: keeper.Ke
     keep.keep()
     assert world.counts["keeper.restore.failed"] == 1
     assert other.id in world.rules
+
+
+def test_a_failure_that_lasts_is_told_once(keep: keeper.Keeper, world: fakes.World) -> None:
+    with keep.store.transaction() as transaction:
+        transaction.remove_network(NETWORK.id)
+        transaction.add_network(dataclasses.replace(NETWORK, bridge_made=False))
+    del world.links["br0"]
+    for _ in range(3):
+        keep.keep()
+    assert world.counts["keeper.restore.failed"] == 1
+    world.links["br0"] = None
+    keep.keep()
+    del world.links["br0"]
+    keep.keep()
+    assert world.counts["keeper.restore.failed"] == 2
+
+
+def test_a_network_that_is_deleted_while_the_keeper_looks_stays_deleted(
+    keep: keeper.Keeper, world: fakes.World
+) -> None:
+    class Deleting(fakes.World):
+        def missing(self, network: model.Network) -> tuple[str, ...]:
+            with keep.store.transaction() as transaction:
+                transaction.remove_network(network.id)
+            return ("its rules",)
+
+    late = Deleting(links={"br0": None})
+    dataclasses.replace(keep, links=late, firewall=late).keep()
+    assert late.rules == set()
+    assert world.counts["keeper.restored.rules"] == 0
 
 
 @pytest.mark.parametrize(("age", "kept"), [(59, True), (61, False)])
@@ -105,7 +135,7 @@ def test_a_veth_of_no_endpoint_is_collected_and_no_live_one(keep: keeper.Keeper,
 
 def test_a_pass_that_fails_is_told_and_tried_again(keep: keeper.Keeper, world: fakes.World) -> None:
     stray = naming.veth("cd" * 32).host
-    world.links[stray], world.failing = HERE, 2
+    world.links[stray], world.failing = HERE, 1
     keep.keep()
     assert world.counts == {"keeper.pass.failed": 1}
     keep.keep()
