@@ -154,6 +154,7 @@ def _served(name: str, call: Call, count: Callable[[str], None]) -> View:
             count(f"{name}.errors")
             level, note = logging.WARNING, _told(name, error)
             reply = {"Err": note}
+        _log.debug("%s", json.dumps({"call": name, "request": body, "answer": reply}))
         took = (time.monotonic() - began) * 1000
         _log.log(level, "%s (%.1f ms)", " ".join(filter(None, (name, *protocol.subject(body), note))), took)
         return _reply(reply, 200)
