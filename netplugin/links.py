@@ -113,9 +113,13 @@ def forwarding(bridge: str) -> bool:
 
 def _find(netlink: pyroute2.IPRoute, name: str) -> tuple[int, str] | None:
     """Return index and kind of the interface; a physical one has the kind ''."""
-    for link in netlink.link("dump", ifname=name):
-        return int(link["index"]), str((link.get("linkinfo") or {}).get("kind") or "")
-    return None
+    try:
+        (link,) = netlink.link("get", ifname=name)
+    except exceptions.NetlinkError as error:
+        if error.code == errno.ENODEV:
+            return None
+        raise
+    return int(link["index"]), str((link.get("linkinfo") or {}).get("kind") or "")
 
 
 def _bridge(netlink: pyroute2.IPRoute, name: str) -> int:
