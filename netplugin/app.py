@@ -23,6 +23,7 @@ _STATUS = {
     model.Reason.CONFLICT: 409,
     model.Reason.UNAVAILABLE: 503,
 }
+_APP_LOAD_ERROR = 4  # to gunicorn, that a worker would fail again (gunicorn.arbiter.Arbiter)
 _log = logging.getLogger("fullhost")
 
 Form = typing.TypeVar("Form")
@@ -68,9 +69,17 @@ def questions(use: control.Control) -> dict[str, Question]:
 
 
 def create_app(environment: Mapping[str, str] = os.environ) -> flask.Flask:
-    """Return the application for gunicorn after a first pass of the keeper, which goes on in a thread of its own."""
-    settings = config.read(environment)
+    """Return the application for gunicorn; what cannot be started is told in a sentence."""
     logging.basicConfig(format="%(levelname)s %(message)s")
+    try:
+        return _assemble(config.read(environment))
+    except model.Cannot as error:
+        _log.error("%s", error)
+        raise SystemExit(_APP_LOAD_ERROR) from None
+
+
+def _assemble(settings: config.Settings) -> flask.Flask:
+    """Put the leaves under the use cases, and let the keeper make a first pass; it goes on in a thread of its own."""
     _log.setLevel(settings.log_level.upper())
     counters = Counters()
     state, rules, docker = store.Store(settings.state), firewall.Firewall(), engine.Engine(settings.docker)

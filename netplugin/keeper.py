@@ -55,7 +55,11 @@ class Keeper:
         """Make a pass every so many seconds, for ever: it ends with the process."""
         while True:
             time.sleep(seconds)
-            self.keep()
+            try:
+                self.keep()
+            except Exception:  # nobody else would hear of it, and the next pass may go well
+                self.count("keeper.pass.failed")
+                _log.exception("keeper: the pass failed")
 
     def keep(self) -> None:
         """Make one pass: every network is tried, and one that cannot be restored keeps none of the others waiting."""

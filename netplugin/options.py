@@ -27,7 +27,10 @@ def network(
     network_id: str, given: Mapping[str, str], *, defaults: Mapping[str, str], created: datetime.datetime
 ) -> model.Network:
     """Return the network that the options ask for; an unknown or malformed one is refused by its name."""
-    texts = {**DEFAULTS, **defaults, **_known(given)}
+    known = _known(given)
+    texts = {**DEFAULTS, **defaults, **known}
+    if "subnet" in known and "gateway" not in known:
+        texts.pop("gateway", None)  # the default one is of the default subnet
     subnet = _parse(texts, "subnet", _subnet)
     gateway = _parse({"gateway": str(subnet[1]), **texts}, "gateway", ipaddress.IPv4Address)
     if gateway not in subnet or gateway in (subnet.network_address, subnet.broadcast_address):

@@ -241,3 +241,11 @@ class TestQuestions:
     def test_a_record_is_what_an_endpoint_would_get(self, client: flask.testing.FlaskClient) -> None:
         reply = json.loads(client.get(f"/v1/networks/{NETWORK.id}/records/WEB.local").data)
         assert reply == {"name": "web", "address": "172.31.0.2"}
+
+
+def test_a_driver_that_cannot_start_says_why_and_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(SystemExit) as caught:
+        app.create_app({"FULLHOST_MTU": "many"})
+    assert caught.value.code == 4
+    assert "cannot make the network with fullhost.mtu=many" in caplog.text
+    assert "Traceback" not in caplog.text

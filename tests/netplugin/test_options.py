@@ -33,6 +33,13 @@ def test_an_option_goes_before_the_environment() -> None:
     assert not network.snat
 
 
+def test_the_default_gateway_is_of_the_default_subnet_alone() -> None:
+    assert str(made({}, subnet="10.8.0.0/16", gateway="10.8.0.9").gateway) == "10.8.0.9"
+    assert str(made({"fullhost.subnet": "10.9.0.0/16"}, gateway="10.8.0.9").gateway) == "10.9.0.1"
+    given = {"fullhost.subnet": "10.9.0.0/16", "fullhost.gateway": "10.9.0.7"}
+    assert str(made(given, gateway="10.8.0.9").gateway) == "10.9.0.7"
+
+
 @pytest.mark.parametrize(
     ("text", "address", "port"),
     [("10.0.0.1", "10.0.0.1", 53), ("10.0.0.1:5353", "10.0.0.1", 5353), ("::1", "::1", 53), ("[::1]:54", "::1", 54)],
