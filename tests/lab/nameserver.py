@@ -1,0 +1,105 @@
+"""A real BIND in the host's namespace."""
+
+import dataclasses
+import pathlib
+import signal
+import time
+
+from tests.lab import commands, host, place, process, zones
+
+_OPTIONS = """\
+options {{
+    directory "{folder}";
+    pid-file none;
+    session-keyfile none;
+    listen-on port 53 {{ {gateway}; 127.0.0.1; }};  // the bridge may come later: named sees it come
+    listen-on-v6 {{ none; }};
+    recursion no;
+    dnssec-validation no;
+    notify no;
+    allow-transfer {{ localhost; }};
+}};
+controls {{ }};
+"""
+_ZONE = 'zone "{origin}" {{ type primary; file "{file}"; }};\n'
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Nameserver:
+    """`named` on the bridge's address and the loopback, primary for what was published last."""
+
+    where: place.Place
+    host: host.Host
+
+    @property
+    def pid(self) -> int | None:
+        """The pid of named, or None."""
+        return self._process.pid
+
+    @property
+    def _process(self) -> process.Process:
+        return process.Process(self.where, "named")
+
+    @property
+    def _folder(self) -> pathlib.Path:
+        return self.where.root / "named"
+
+    def start(self) -> None:
+        """Start named on what was published, and wait until it answers."""
+        config = self._folder / "named.conf"
+        self._process.start([*self.host.enter, "named", "-g", "-c", str(config)])
+        self._await()
+
+    def stop(self) -> None:
+        """End named; its port is closed then."""
+        self._process.kill()
+
+    def restart(self) -> None:
+        """Stop and start."""
+        self.stop()
+        self.start()
+
+    def hang(self) -> None:
+        """Have named take queries and answer none, until `resume`."""
+        self._process.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Have a hanging named answer again."""
+        self._process.signal(signal.SIGCONT)
+
+    def publish(self, *served: zones.Zone) -> None:
+        """Make `served` all the zones there are; a named that runs serves them when this returns."""
+        # A serial that always grows: named does not load a zone again whose serial has gone down.
+        serial = max(int(time.time()), self._served[0] + 1)
+        config = _OPTIONS.format(folder=self._folder, gateway=host.GATEWAY)
+        for zone in served:
+            file = self._folder / f"{zone.origin}.zone"
+            file.write_text(zone.text(serial))
+            config += _ZONE.format(origin=zone.origin, file=file)
+        (self._folder / "named.conf").write_text(config)
+        (self._folder / "served").write_text(" ".join([str(serial), *(zone.origin for zone in served)]))
+        if self._process.pid is not None:
+            self._process.signal(signal.SIGHUP)
+            self._await()
+
+    def query(self, name: str, kind: str = "A") -> list[str]:
+        """Return what the server answers on the loopback, one record a line."""
+        words = ["dig", "@127.0.0.1", "+short", "+time=1", "+tries=1", name, kind]
+        return self.host.run(*words).split("\n")[:-1]
+
+    @property
+    def _served(self) -> tuple[int, list[str]]:
+        """The serial and the origins that were published last."""
+        record = self._folder / "served"
+        serial, *origins = record.read_text().split() if record.exists() else ["0"]
+        return int(serial), origins
+
+    def _await(self) -> None:
+        self._process.until("serve its zones", self._serves_all)
+
+    def _serves_all(self) -> bool:
+        serial, origins = self._served
+        try:
+            return all(str(serial) in " ".join(self.query(origin, "SOA")).split() for origin in origins)
+        except commands.LabError:
+            return False
