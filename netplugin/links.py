@@ -52,14 +52,14 @@ def delete_link(name: str) -> None:
         _delete(netlink, name)
 
 
-def create_veth(veth: model.Veth, *, bridge: str, mtu: int) -> None:
+def create_veth(veth: model.Veth, network: model.Network) -> None:
     """Make the pair: the host end up and a port of the bridge, the peer down in the host's namespace.
 
     One netlink message does it all (1.2 ms, two take 1.4). The engine moves the peer into the sandbox after Join.
     """
-    what = f"plug {veth.host} into the bridge {bridge}"
+    what = f"plug {veth.host} into the bridge {network.bridge}"
     with pyroute2.IPRoute() as netlink:
-        found = _find(netlink, bridge)
+        found = _find(netlink, network.bridge)
         if found is None:
             raise model.Cannot(
                 what,
@@ -67,9 +67,17 @@ def create_veth(veth: model.Veth, *, bridge: str, mtu: int) -> None:
                 hint="the keeper makes it again within seconds: try again",
                 reason=model.Reason.UNAVAILABLE,
             )
-        peer = {"ifname": veth.peer, "mtu": mtu}
         try:
-            netlink.link("add", ifname=veth.host, kind="veth", peer=peer, mtu=mtu, master=found[0], state="up")
+            netlink.link(
+                "add",
+                ifname=veth.host,
+                kind="veth",
+                peer={"ifname": veth.peer, "mtu": network.mtu},
+                mtu=network.mtu,
+                address=naming.port_mac(network.gateway),
+                master=found[0],
+                state="up",
+            )
         except exceptions.NetlinkError as error:
             # A bridge out of ports (BR_MAX_PORTS, 1,024) refuses after the kernel made the pair.
             if error.code != errno.EEXIST:

@@ -60,6 +60,16 @@ def mac(address: ipaddress.IPv4Address) -> str:
     return ":".join(f"{octet:02x}" for octet in b"\x02\x66" + address.packed)
 
 
+def port_mac(gateway: ipaddress.IPv4Address) -> str:
+    """Return the hardware address of every host end on the gateway's bridge: high, and the same for all.
+
+    A bridge that stood before, and that nobody gave a hardware address, takes the lowest of its ports: with this one
+    it stays the same whoever comes and goes, and lower ones, of a real interface, go before it. That several ports
+    have it is fine with the kernel (fdb_add_local in net/bridge/br_fdb.c).
+    """
+    return mac(gateway).replace("02:66", "fe:66", 1)
+
+
 def table(network_id: str) -> str:
     """Return the name of the network's nft table."""
     return f"fullhost-{network_id[:12]}"

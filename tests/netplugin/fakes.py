@@ -42,12 +42,11 @@ class World:
         self._act()
         self.links[network.bridge] = None
 
-    def create_veth(self, veth: model.Veth, *, bridge: str, mtu: int) -> None:
+    def create_veth(self, veth: model.Veth, network: model.Network) -> None:
         self._act()
-        assert self.links[bridge] is None
+        assert self.links[network.bridge] is None
         assert veth.host not in self.links
-        assert mtu > 0
-        self.links[veth.host] = model.Port(bridge=bridge, peer=model.Whereabouts.HERE)
+        self.links[veth.host] = model.Port(bridge=network.bridge, peer=model.Whereabouts.HERE)
 
     def attach(self, host_end: str, *, bridge: str) -> None:
         self._act()

@@ -1,6 +1,7 @@
 """Links in the kernel, in a network namespace of the test's own."""
 
 import dataclasses
+import re
 import subprocess
 
 import pyroute2
@@ -70,15 +71,27 @@ class TestVeth:
         links.ensure_bridge(NETWORK)
 
     def test_it_is_a_port_of_the_bridge_with_the_networks_mtu(self) -> None:
-        links.create_veth(VETH, bridge="br0", mtu=1400)
+        links.create_veth(VETH, dataclasses.replace(NETWORK, mtu=1400))
         assert links.ports() == {VETH.host: model.Port(bridge="br0", peer=model.Whereabouts.HERE)}
         for end in (VETH.host, VETH.peer):
             assert "mtu 1400" in ip("link", "show", end)
         assert "UP" in ip("link", "show", VETH.host)
         assert "state DOWN" in ip("link", "show", VETH.peer)
 
+    def test_a_bridge_that_stood_before_keeps_its_hardware_address_as_machines_come_and_go(self) -> None:
+        links.delete_link("br0")
+        ip("link", "add", "br0", "type", "bridge")
+        seen = set()
+        for number in range(1, 9):
+            links.create_veth(naming.veth(f"{number:x}" * 64), NETWORK)
+            seen.add(re.findall(r"link/ether (\S+)", ip("link", "show", "br0"))[0])
+        for number in range(1, 8):
+            links.delete_link(naming.veth(f"{number:x}" * 64).host)
+            seen.add(re.findall(r"link/ether (\S+)", ip("link", "show", "br0"))[0])
+        assert seen == {"fe:66:ac:1f:00:01"}
+
     def test_it_is_seen_to_go_away_and_to_come_back(self, other_namespace: str) -> None:
-        links.create_veth(VETH, bridge="br0", mtu=1500)
+        links.create_veth(VETH, NETWORK)
         ip("link", "set", VETH.peer, "netns", other_namespace)
         assert links.ports()[VETH.host].peer is model.Whereabouts.AWAY
         ip("-n", other_namespace, "link", "del", VETH.peer)
@@ -86,21 +99,21 @@ class TestVeth:
 
     def test_it_is_deleted_by_either_end_and_twice(self) -> None:
         for end in (VETH.host, VETH.peer):
-            links.create_veth(VETH, bridge="br0", mtu=1500)
+            links.create_veth(VETH, NETWORK)
             links.delete_link(end)
             links.delete_link(end)
             assert links.ports() == {}
 
     def test_a_failure_leaves_nothing(self) -> None:
         with pytest.raises(model.Cannot, match="the bridge is gone"):
-            links.create_veth(VETH, bridge="br9", mtu=1500)
+            links.create_veth(VETH, dataclasses.replace(NETWORK, bridge="br9"))
         ip("link", "add", VETH.peer, "type", "ifb")
         with pytest.raises(model.Cannot, match="an interface of that name is there"):
-            links.create_veth(VETH, bridge="br0", mtu=1500)
+            links.create_veth(VETH, NETWORK)
         assert links.ports() == {}
 
     def test_a_bridge_made_anew_gets_its_ports_back(self) -> None:
-        links.create_veth(VETH, bridge="br0", mtu=1500)
+        links.create_veth(VETH, NETWORK)
         links.delete_link("br0")
         assert links.ports()[VETH.host].bridge is None
         links.ensure_bridge(NETWORK)
@@ -118,14 +131,14 @@ class TestVeth:
             for number in range(1023):  # BR_MAX_PORTS is 1,024, and port 0 is none
                 netlink.link("add", ifname=f"d{number}", kind="ifb", master=index)
         with pytest.raises(model.Cannot, match=r"the bridge has no port left \(the kernel allows 1,024\)"):
-            links.create_veth(VETH, bridge="br0", mtu=1500)
+            links.create_veth(VETH, NETWORK)
         assert links.ports() == {}
 
 
 @pytest.mark.usefixtures("namespace")
 def test_forwarding_is_what_the_kernel_does_for_the_bridge() -> None:
     assert not links.forwarding("br0")
-    links.ensure_bridge(dataclasses.replace(NETWORK))
+    links.ensure_bridge(NETWORK)
     assert not links.forwarding("br0")
     subprocess.run(["sysctl", "-qw", "net.ipv4.conf.br0.forwarding=1"], check=True)
     assert links.forwarding("br0")

@@ -1,0 +1,185 @@
+"""`fhv`: arguments in, words and exit codes out.
+
+What is slow to import (the engine's SDK, rich) is imported by the command that needs it: `fhv --help` is to be quick.
+"""
+
+import os
+import sys
+
+import click
+
+from launcher import groundwork
+from launcher import world as worlds
+
+_EPILOG = """
+\b
+Examples:
+  fhv start web db           create or continue two machines, wait until they are up
+  fhv start                  the same with every machine of the zone
+  fhv list                   name, aliases, state, address, image, since
+  fhv shell web              a login shell on web
+  fhv shell web uptime       one command; its exit code is passed on
+  fhv logs -f web            the console
+  fhv stop web; fhv rm web   end it, and throw it away
+
+\b
+A name may be written with the domain: web.local is web.
+Exit codes: 0 done, 1 something failed (it is named, the others are done), 2 usage.
+Settings: /etc/fullhost/fhv.toml, or the file that FHV_CONFIG names; DOCKER_HOST
+for the engine and FULLHOST_SOCKET for the network driver.
+"""
+
+
+def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's form
+    if wanted:
+        import importlib.metadata
+
+        click.echo(f"fhv {importlib.metadata.version('fullhost')}")
+        context.exit()
+
+
+_names = click.argument("names", metavar="NAME...", nargs=-1, required=True)
+_timeout = click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=worlds.PATIENCE_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait until a machine is up; after that it goes on booting.",
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
+
+
+@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version and exit."
+)
+@click.pass_context
+def fhv(context: click.Context) -> None:
+    """Full hosts on plain Docker: persistent machines whose names and addresses are those of a DNS zone."""
+    context.ensure_object(worlds.World)
+
+
+@fhv.command()
+@click.argument("names", metavar="[NAME...]", nargs=-1)
+@_timeout
+@click.pass_obj
+@worlds.refusing
+def start(world: worlds.World, names: tuple[str, ...], timeout: float) -> None:
+    """Create or continue machines, and wait until they are up.
+
+    Without names: every machine of the zone. Of several names with one address the one in its PTR record is the
+    machine, and the others are its aliases; the names of the gateway are no machine.
+    """
+    worlds.several(world, lambda operator: operator.start(names), timeout)
+
+
+@fhv.command()
+@_names
+@click.pass_obj
+@worlds.refusing
+def stop(world: worlds.World, names: tuple[str, ...]) -> None:
+    """Have the inits of machines end them; they stay ended until `fhv start`."""
+    worlds.several(world, lambda operator: operator.stop(names))
+
+
+@fhv.command()
+@_names
+@_timeout
+@click.pass_obj
+@worlds.refusing
+def restart(world: worlds.World, names: tuple[str, ...], timeout: float) -> None:
+    """Stop and start machines, and wait until they are up."""
+    worlds.several(world, lambda operator: operator.restart(names), timeout)
+
+
+@fhv.command()
+@_names
+@click.option("-f", "--force", is_flag=True, help="Remove running machines too; they are killed.")
+@click.pass_obj
+@worlds.refusing
+def rm(world: worlds.World, names: tuple[str, ...], *, force: bool) -> None:
+    """Remove machines and everything in them; volumes stay."""
+    worlds.several(world, lambda operator: operator.remove(names, force=force))
+
+
+@fhv.command(name="list")
+@_json
+@click.pass_obj
+@worlds.refusing
+def list_machines(world: worlds.World, *, as_json: bool) -> None:
+    """List the machines there are (alias: ls)."""
+    import datetime as dt
+
+    from launcher import words
+
+    found = world.engine().machines()
+    click.echo(words.as_json(found) if as_json else words.listing(found, now=dt.datetime.now(dt.UTC)))
+
+
+fhv.add_command(groundwork.host)
+fhv.add_command(groundwork.image)
+fhv.add_command(
+    click.Command("ls", params=list_machines.params, callback=list_machines.callback, help="Same as list.", hidden=True)
+)
+
+
+@fhv.command()
+@click.argument("name", required=False)
+@_json
+@click.pass_obj
+@worlds.refusing
+def status(world: worlds.World, name: str | None, *, as_json: bool) -> None:
+    """Show one machine from all sides, or the network driver's state.
+
+    Of a machine: what its init says, its address beside the DNS record, MAC, veth, capabilities and why it has them.
+    Of the driver: networks, endpoints and how it knew whose they are, counters, warnings.
+    """
+    from launcher import words
+
+    if name is None:
+        found = world.driver().status()
+        click.echo(words.as_json(found) if as_json else words.driver(found))
+    else:
+        seen = worlds.operator(world).examine(name)
+        click.echo(words.as_json(seen) if as_json else words.examination(seen))
+
+
+@fhv.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("name")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+@worlds.refusing
+def shell(world: worlds.World, name: str, command: tuple[str, ...]) -> None:
+    """Run a login shell on a machine, or a COMMAND; its exit code is passed on."""
+    from launcher import conversation
+
+    operator = worlds.operator(world)
+    machine = operator.find(name, verb="shell", running=True)
+    live = sys.stdin.isatty() and sys.stdout.isatty()
+    login = ("/bin/sh", "-c", "if [ -x /bin/bash ]; then exec /bin/bash -l; else exec /bin/sh -l; fi")
+    talk = world.engine().converse(
+        machine.container, command or login, tty=live, term=os.environ.get("TERM", "dumb") if live else ""
+    )
+    sys.exit(conversation.hold(talk, live=live))
+
+
+@fhv.command()
+@click.argument("name")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what comes.")
+@click.option("--tail", "lines", type=click.IntRange(min=0), metavar="N", help="Only the last N lines.")
+@click.pass_obj
+@worlds.refusing
+def logs(world: worlds.World, name: str, lines: int | None, *, follow: bool) -> None:
+    """Show what a machine wrote on its console."""
+    operator = worlds.operator(world)
+    machine = operator.find(name, verb="logs")
+    out = sys.stdout.buffer
+    for piece in operator.engine.console(machine.container, lines=lines, follow=follow):
+        out.write(piece)
+        out.flush()
+
+
+def main() -> None:
+    """Run `fhv`."""
+    fhv.main(prog_name="fhv")

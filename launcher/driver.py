@@ -1,0 +1,144 @@
+"""The driver's control calls: HTTP and JSON over its Unix socket."""
+
+import http.client
+import ipaddress
+import json
+import pathlib
+import socket
+
+from launcher import model
+
+SOCKET = pathlib.Path("/run/docker/plugins/fullhost.sock")
+
+# The driver transfers a zone and looks up pointers within its own, shorter deadlines.
+_SECONDS = 30.0
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP to a path in the file system, as there is no host in it."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        super().__init__("localhost", timeout=_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+class Driver:
+    """The calls; each is a connection of its own, so several threads may make them at once."""
+
+    def __init__(self, path: pathlib.Path = SOCKET) -> None:
+        self._path = path
+
+    def status(self) -> model.DriverStatus:
+        """Ask the driver about itself."""
+        body = self._get("/v1/status")
+        try:
+            found = json.loads(body)
+            return model.DriverStatus(
+                version=found["version"],
+                pid=found["pid"],
+                started=found["started"],
+                networks=tuple(
+                    model.Network(
+                        id=network["id"],
+                        name=network["name"] or "",
+                        bridge=network["bridge"],
+                        subnet=ipaddress.IPv4Network(network["subnet"]),
+                        gateway=ipaddress.IPv4Address(network["gateway"]),
+                        domain=network["domain"],
+                        dns=ipaddress.ip_address(network["dns"]["address"]),
+                        dns_port=network["dns"]["port"],
+                        snat=network["snat"],
+                        mtu=network["mtu"],
+                    )
+                    for network in found["networks"]
+                ),
+                endpoints=tuple(
+                    model.Endpoint(
+                        id=endpoint["id"],
+                        network=endpoint["network"],
+                        name=endpoint["name"],
+                        address=ipaddress.IPv4Address(endpoint["address"]),
+                        mac=endpoint["mac"],
+                        veth=endpoint["veth"],
+                        rung=endpoint["rung"],
+                        joined=endpoint["joined"],
+                        created=endpoint["created"],
+                    )
+                    for endpoint in found["endpoints"]
+                ),
+                counters=found["counters"],
+                warnings=tuple(found["warnings"]),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._strange(body) from error
+
+    def zone(self, network: str) -> model.Zone:
+        """Ask for the names of the zone behind the network with this id."""
+        body = self._get(f"/v1/networks/{network}/fleet")
+        try:
+            found = json.loads(body)
+            return model.Zone(
+                domain=found["domain"],
+                gateway=ipaddress.IPv4Address(found["gateway"]),
+                subnet=ipaddress.IPv4Network(found["subnet"]),
+                records=tuple(
+                    model.Record(
+                        name=record["name"].lower(),
+                        addresses=tuple(ipaddress.IPv4Address(address) for address in record["addresses"]),
+                    )
+                    for record in found["records"]
+                ),
+                pointers={ipaddress.IPv4Address(key): name.lower() for key, name in found["pointers"].items()},
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise self._strange(body) from error
+
+    def record(self, network: str, name: str) -> ipaddress.IPv4Address:
+        """Ask for the address that DNS gives a name now."""
+        body = self._get(f"/v1/networks/{network}/records/{name}")
+        try:
+            return ipaddress.IPv4Address(json.loads(body)["address"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._strange(body) from error
+
+    def _get(self, call: str) -> bytes:
+        connection = _Connection(self._path)
+        try:
+            connection.request("GET", call)
+            answer = connection.getresponse()
+            body = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unreachable(error) from error
+        finally:
+            connection.close()
+        if answer.status == http.client.OK:
+            return body
+        try:
+            sentence = str(json.loads(body)["message"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._strange(body) from error
+        raise model.Cannot(sentence)
+
+    def _unreachable(self, error: Exception) -> model.Cannot:
+        match error:
+            case FileNotFoundError() | ConnectionRefusedError():
+                why, hint = "it is not running", "start it: systemctl start fullhost (without systemd: install.sh)"
+            case PermissionError():
+                why, hint = "permission denied", "use sudo"
+            case TimeoutError():
+                why, hint = f"it did not answer within {_SECONDS:.0f} seconds", "its log tells what it waits for"
+            case _:
+                why, hint = str(error) or type(error).__name__, "its log tells why"
+        return model.Cannot(f"cannot reach the network driver at {self._path}: {why}", hint=hint)
+
+    def _strange(self, body: bytes) -> model.Cannot:
+        said = body[:80].decode("utf-8", "replace")
+        return model.Cannot(
+            f"cannot understand the network driver at {self._path}, which says {said!r}",
+            hint="restart the driver, so that it is of the same version as fhv",
+        )

@@ -1,0 +1,204 @@
+"""The nouns of `fhv`, and its one error."""
+
+import dataclasses
+import enum
+import ipaddress
+from collections.abc import Mapping
+
+MACHINE_LABEL = "fullhost.machine"
+INIT_LABEL = "fullhost.init"
+DOMAIN_LABEL = "fullhost.domain"
+
+
+class Cannot(Exception):  # noqa: N818 - reads as the sentence that it carries
+    """Something that a person asked for cannot be done.
+
+    `what` is a sentence that begins with "cannot ..." and names the facts; `hint` says what to do or to type
+    about it. The edge prints both, without a traceback, and ends with exit code 1.
+    """
+
+    def __init__(self, what: str, *, hint: str = "") -> None:
+        super().__init__(what)
+        self.hint = hint
+
+
+class State(enum.StrEnum):
+    """What the engine says of a container, in its own words."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    PAUSED = "paused"
+    RESTARTING = "restarting"
+    REMOVING = "removing"
+    EXITED = "exited"
+    DEAD = "dead"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Machine:
+    """A container as the engine describes it; `since` (ISO 8601) is when its present state began.
+
+    `ours` tells a machine from a container that somebody else made; `capabilities` are those added to Docker's own.
+    """
+
+    name: str
+    container: str
+    state: State
+    image: str
+    since: str
+    ours: bool = True
+    init: str = ""
+    domain: str = ""
+    network: str = ""
+    endpoint: str = ""
+    address: ipaddress.IPv4Address | None = None
+    mac: str = ""
+    aliases: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    exit_code: int = 0
+    restarts: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Spec:
+    """What the configuration asks of one machine; memory in bytes, cpus in cores, 0 for no limit."""
+
+    image: str
+    network: str
+    memory: int = 0
+    cpus: float = 0.0
+    volumes: tuple[str, ...] = ()
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """One name of the zone, relative to its domain, with those of its addresses that lie in the subnet."""
+
+    name: str
+    addresses: tuple[ipaddress.IPv4Address, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Zone:
+    """What DNS says of a network; `pointers` are the PTR names of the addresses that have several names."""
+
+    domain: str
+    gateway: ipaddress.IPv4Address
+    subnet: ipaddress.IPv4Network
+    records: tuple[Record, ...]
+    pointers: Mapping[ipaddress.IPv4Address, str]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Member:
+    """One machine that the zone asks for; `aliases` are the other names of its address."""
+
+    name: str
+    address: ipaddress.IPv4Address
+    aliases: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Host:
+    """What decides how an init can be booted here: the engine's version, the cgroup layout, AppArmor."""
+
+    engine: tuple[int, int]
+    cgroup: int
+    apparmor: bool
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Boot:
+    """What an init needs of its container on one host; `capabilities` maps each one added to the reason."""
+
+    init: str
+    stop_signal: str
+    command: tuple[str, ...] = ("/sbin/init",)
+    tmpfs: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    capabilities: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    security: tuple[str, ...] = ()
+    private_cgroups: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Network:
+    """A network of the driver; `dns` is the server that its machines ask, `dns_port` its UDP and TCP port."""
+
+    id: str
+    name: str
+    bridge: str
+    subnet: ipaddress.IPv4Network
+    gateway: ipaddress.IPv4Address
+    domain: str
+    dns: ipaddress.IPv4Address | ipaddress.IPv6Address
+    dns_port: int
+    snat: bool
+    mtu: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Endpoint:
+    """A machine's attachment as the driver keeps it; `rung` says how the driver knew whose it is."""
+
+    id: str
+    network: str
+    name: str
+    address: ipaddress.IPv4Address
+    mac: str
+    veth: str
+    rung: str
+    joined: bool
+    created: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class DriverStatus:
+    """What the driver says of itself; `counters` count its calls since it was started."""
+
+    version: str
+    pid: int
+    started: str
+    networks: tuple[Network, ...]
+    endpoints: tuple[Endpoint, ...]
+    counters: Mapping[str, int]
+    warnings: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Creation:
+    """Everything that the engine is told to make a machine."""
+
+    name: str
+    domain: str
+    image: str
+    network: str
+    aliases: tuple[str, ...]
+    labels: Mapping[str, str]
+    boot: Boot
+    volumes: tuple[str, ...]
+    environment: Mapping[str, str]
+    memory: int
+    cpus: float
+    dns: tuple[str, ...]
+    dns_search: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What a command said inside a machine, standard output and error together."""
+
+    exit_code: int
+    output: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """How it went with one machine: what was done, what a person should know of it, or why it could not be."""
+
+    name: str
+    done: str = ""
+    warnings: tuple[str, ...] = ()
+    refused: Cannot | None = None

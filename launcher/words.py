@@ -1,0 +1,178 @@
+"""How results, machines and progress look to a person; a pipe gets plain lines, a program JSON."""
+
+import contextlib
+import dataclasses
+import datetime as dt
+import json
+import sys
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+
+from launcher import model
+
+if typing.TYPE_CHECKING:
+    from launcher import machines
+
+_DASH = "-"
+_LIST = ("NAME", "ALIASES", "STATE", "ADDRESS", "IMAGE", "SINCE")
+
+
+class Report(typing.Protocol):
+    """Hears of each step as (machine, step)."""
+
+    def __call__(self, name: str, step: str) -> None: ...
+
+
+def _line(name: str, step: str) -> None:
+    """Write at once, where print() writes twice: machines report from several threads."""
+    sys.stderr.write(f"{name}: {step}\n")
+
+
+@contextlib.contextmanager
+def progress(*, live: bool) -> Iterator[Report]:
+    """Show the steps of several machines on standard error: moving on a terminal, line by line elsewhere."""
+    if not live:
+        yield _line
+        return
+    import rich.console
+    import rich.progress
+
+    columns = (
+        rich.progress.SpinnerColumn(),
+        rich.progress.TextColumn("{task.description}"),
+        rich.progress.TextColumn("[dim]{task.fields[step]}"),
+        rich.progress.TimeElapsedColumn(),
+    )
+    with rich.progress.Progress(*columns, console=rich.console.Console(stderr=True), transient=True) as display:
+        rows: dict[str, rich.progress.TaskID] = {}
+
+        def report(name: str, step: str) -> None:
+            if name not in rows:
+                rows[name] = display.add_task(name, total=None, step=step)
+            display.update(rows[name], step=step)
+
+        yield report
+
+
+def results(outcome: Sequence[model.Result]) -> bool:
+    """Say how it went with each machine, refusals and warnings on standard error; tell whether all went well."""
+    for result in outcome:
+        if result.refused is not None:
+            refusal(result.refused, of="" if result.name in str(result.refused) else f"{result.name}: ")
+            continue
+        print(f"{result.name}: {result.done}")
+        for warning in result.warnings:
+            print(f"warning: {result.name}: {warning}", file=sys.stderr)
+    return all(result.refused is None for result in outcome)
+
+
+def refusal(error: model.Cannot, *, of: str = "") -> None:
+    """Say what cannot be done, and what to do about it."""
+    print(f"fhv: {of}{error}", file=sys.stderr)
+    if error.hint:
+        print(f"hint: {error.hint}", file=sys.stderr)
+
+
+def as_json(thing: object) -> str:
+    """Write nouns as JSON: addresses and states as texts, what is not known as null."""
+    return json.dumps(_plain(thing), default=str, indent=2)
+
+
+def _plain(thing: object) -> object:
+    if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
+        return {field.name: _plain(getattr(thing, field.name)) for field in dataclasses.fields(thing)}
+    if isinstance(thing, Mapping):
+        return {str(key): _plain(value) for key, value in thing.items()}
+    if isinstance(thing, list | tuple):
+        return [_plain(item) for item in thing]
+    return thing
+
+
+def listing(found: Sequence[model.Machine], *, now: dt.datetime) -> str:
+    """Write the table of machines."""
+    rows = [
+        (
+            machine.name,
+            ",".join(machine.aliases) or _DASH,
+            str(machine.state),
+            str(machine.address or _DASH),
+            machine.image,
+            since(machine.since, now=now),
+        )
+        for machine in found
+    ]
+    return _table([_LIST, *rows])
+
+
+def since(moment: str, *, now: dt.datetime) -> str:
+    """Say how long ago the engine's `moment` (RFC 3339, nanoseconds) was, in the largest unit that fits."""
+    seconds = max(0, int((now - dt.datetime.fromisoformat(moment[:19] + "+00:00")).total_seconds()))
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        if seconds >= length:
+            count = seconds // length
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "now"
+
+
+def examination(found: "machines.Examination") -> str:
+    """Write what is known of one machine, one fact a line."""
+    machine, endpoint = found.machine, found.endpoint
+    reasons = [f"{name} ({reason})" for name, reason in found.capabilities.items()]
+    return _facts(
+        [
+            ("name", machine.name),
+            ("aliases", ", ".join(machine.aliases)),
+            ("state", f"{machine.state} since {machine.since[:19]}Z"),
+            ("init", f"{machine.init or 'unknown'}: {found.init_says}"),
+            ("address", str(machine.address or "")),
+            ("DNS record", found.record),
+            ("MAC", machine.mac),
+            ("network", machine.network),
+            ("veth", endpoint.veth if endpoint else ""),
+            ("identified by", endpoint.rung if endpoint else ""),
+            ("image", machine.image),
+            ("capabilities", ", ".join(reasons) or "none added"),
+        ]
+    )
+
+
+def driver(status: model.DriverStatus) -> str:
+    """Write what the driver says of itself: its networks, its endpoints and how it knew them, what it warns of."""
+    parts = [f"driver {status.version}, process {status.pid}, since {status.started}"]
+    networks = [
+        (
+            network.name or network.id[:12],
+            network.bridge,
+            str(network.subnet),
+            str(network.gateway),
+            network.domain,
+            str(network.dns) if network.dns_port == 53 else f"{network.dns} port {network.dns_port}",
+            "yes" if network.snat else "no",
+            str(network.mtu),
+        )
+        for network in status.networks
+    ]
+    endpoints = [
+        (entry.name, str(entry.address), entry.mac, entry.veth, entry.rung, "yes" if entry.joined else "no")
+        for entry in sorted(status.endpoints, key=lambda entry: entry.address)
+    ]
+    if networks:
+        parts.append(_table([("NETWORK", "BRIDGE", "SUBNET", "GATEWAY", "DOMAIN", "DNS", "SNAT", "MTU"), *networks]))
+    if endpoints:
+        parts.append(_table([("ENDPOINT", "ADDRESS", "MAC", "VETH", "IDENTIFIED BY", "JOINED"), *endpoints]))
+    if status.counters:
+        parts.append(_facts([(name, str(count)) for name, count in sorted(status.counters.items())]))
+    parts += [f"warning: {warning}" for warning in status.warnings]
+    return "\n\n".join(parts)
+
+
+def _facts(rows: Sequence[tuple[str, str]]) -> str:
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:<{width}}  {fact or _DASH}" for name, fact in rows)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "   ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )

@@ -1,0 +1,97 @@
+"""The outside world as the commands of `fhv` find it, and the way in which each of them ends.
+
+Nothing slow is imported before a command needs it.
+"""
+
+import functools
+import os
+import sys
+import time
+import typing
+from collections.abc import Callable
+
+if typing.TYPE_CHECKING:
+    from launcher import config, driver, engine, machines, model
+
+_Params = typing.ParamSpec("_Params")
+
+PATIENCE_SECONDS = 120.0
+
+
+class World:
+    """The real engine, driver and configuration, each reached when it is first needed."""
+
+    def engine(self) -> "engine.Engine":
+        """Reach the engine."""
+        from launcher import engine
+
+        return engine.connect()
+
+    def driver(self) -> "driver.Driver":
+        """Reach the driver."""
+        import pathlib
+
+        from launcher import driver
+
+        return driver.Driver(pathlib.Path(os.environ.get("FULLHOST_SOCKET") or driver.SOCKET))
+
+    def settings(self) -> "config.Config":
+        """Read the configuration."""
+        import pathlib
+
+        from launcher import config
+
+        named = os.environ.get("FHV_CONFIG")
+        return config.load(pathlib.Path(named), required=True) if named else config.load()
+
+    def now(self) -> float:
+        """Seconds that only grow."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Let some pass."""
+        time.sleep(seconds)
+
+
+def refusing(command: Callable[_Params, None]) -> Callable[_Params, None]:
+    """Give a command the ending of one that cannot be done: a sentence, a hint, exit code 1."""
+
+    @functools.wraps(command)
+    def edge(*args: _Params.args, **kwargs: _Params.kwargs) -> None:
+        from launcher import model, words
+
+        try:
+            command(*args, **kwargs)
+        except model.Cannot as error:
+            words.refusal(error)
+            sys.exit(1)
+
+    return edge
+
+
+def operator(
+    world: World, report: Callable[[str, str], None] = lambda name, step: None, patience: float = PATIENCE_SECONDS
+) -> "machines.Operator":
+    """Give the use cases the world they work on."""
+    from launcher import booting, machines
+
+    engine = world.engine()
+    return machines.Operator(
+        engine=engine,
+        driver=world.driver(),
+        settings=world.settings(),
+        watch=booting.Watch(engine=engine, clock=world, patience=patience),
+        report=report,
+    )
+
+
+def several(
+    world: World, act: "Callable[[machines.Operator], tuple[model.Result, ...]]", patience: float = PATIENCE_SECONDS
+) -> None:
+    """Do something with several machines, show how it goes and how it went."""
+    from launcher import words
+
+    with words.progress(live=sys.stderr.isatty()) as report:
+        outcome = act(operator(world, report, patience))
+    if not words.results(outcome):
+        sys.exit(1)

@@ -1,0 +1,193 @@
+"""An engine, a driver and a clock that do what a test says, and refuse what no test expects of them."""
+
+import dataclasses
+import ipaddress
+import threading
+from collections.abc import Iterable, Mapping
+
+from launcher import config, model
+
+SUBNET = ipaddress.IPv4Network("172.31.0.0/24")
+GATEWAY = ipaddress.IPv4Address("172.31.0.1")
+NETWORK = "f" * 64
+SYSTEMD = {"/sbin/init": "/lib/systemd/systemd"}
+SETTINGS = config.parse("")
+
+
+def network(name: str = "", number: str = NETWORK) -> model.Network:
+    """Give the network of the tests; the driver may not know its name."""
+    return model.Network(
+        id=number,
+        name=name,
+        bridge="br0",
+        subnet=SUBNET,
+        gateway=GATEWAY,
+        domain="local",
+        dns=GATEWAY,
+        dns_port=53,
+        snat=True,
+        mtu=1500,
+    )
+
+
+class Clock:
+    """Time passes only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def now(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += seconds
+
+
+class Driver:
+    """A zone of names with one address each, and the pointers of those that share one."""
+
+    def __init__(self, names: Mapping[str, int], pointers: Mapping[int, str] | None = None) -> None:
+        self.names = names
+        self.pointers = pointers or {}
+        self.networks = (network(),)
+        self.endpoints: tuple[model.Endpoint, ...] = ()
+        self.down: model.Cannot | None = None
+
+    def _up(self) -> None:
+        if self.down is not None:
+            raise self.down
+
+    def status(self) -> model.DriverStatus:
+        self._up()
+        return model.DriverStatus(
+            version="0.1.0",
+            pid=1,
+            started="2026-11-24T10:00:00+00:00",
+            networks=self.networks,
+            endpoints=self.endpoints,
+            counters={"rung.option": 1},
+            warnings=("IP forwarding is off",),
+        )
+
+    def zone(self, network: str) -> model.Zone:
+        self._up()
+        assert network == NETWORK
+        return model.Zone(
+            domain="local",
+            gateway=GATEWAY,
+            subnet=SUBNET,
+            records=tuple(model.Record(name=name, addresses=(SUBNET[last],)) for name, last in self.names.items()),
+            pointers={SUBNET[last]: name for last, name in self.pointers.items()},
+        )
+
+    def record(self, network: str, name: str) -> ipaddress.IPv4Address:
+        self._up()
+        assert network == NETWORK
+        return SUBNET[self.names[name]]
+
+
+class Engine:
+    """Containers in memory. `failing` names the verbs that fail; `answers` are what inits say, one after the other."""
+
+    def __init__(self, *there: model.Machine) -> None:
+        self.containers = {machine.name: machine for machine in there}
+        self.failing: dict[str, model.Cannot] = {}
+        self.images: dict[str, Mapping[str, str]] = {SETTINGS.common.image: SYSTEMD}
+        self.answers: dict[str, list[str]] = {}
+        self.calls: list[str] = []
+        self.made: list[model.Creation] = []
+        self.started_as = model.State.RUNNING
+        self.warns = ""
+        self._lock = threading.Lock()
+
+    def _call(self, verb: str, name: str) -> None:
+        with self._lock:
+            self.calls.append(f"{verb} {name}")
+        if verb in self.failing:
+            raise self.failing[verb]
+
+    def _set(self, name: str, state: model.State, exit_code: int = 0) -> None:
+        self.containers[name] = dataclasses.replace(self.containers[name], state=state, exit_code=exit_code)
+
+    def _name(self, container: str) -> str:
+        return container.removeprefix("id-of-")
+
+    def host(self) -> model.Host:
+        return model.Host(engine=(28, 5), cgroup=2, apparmor=False)
+
+    def network_id(self, name: str) -> str:
+        self._call("network", name)
+        return NETWORK
+
+    def find(self, name: str) -> model.Machine | None:
+        return self.containers.get(name)
+
+    def machines(self) -> tuple[model.Machine, ...]:
+        return tuple(machine for machine in self.containers.values() if machine.ours)
+
+    def files(self, image: str, paths: tuple[str, ...]) -> Mapping[str, str]:
+        self._call("files", image)
+        return {path: target for path, target in self.images[image].items() if path in paths}
+
+    def create(self, creation: model.Creation) -> tuple[str, str]:
+        self._call("create", creation.name)
+        self.made.append(creation)
+        self.containers[creation.name] = machine(creation.name, state=model.State.CREATED)
+        return f"id-of-{creation.name}", self.warns
+
+    def start(self, name: str, container: str) -> None:
+        self._call("start", self._name(container))
+        self._set(name, self.started_as, exit_code=3 if self.started_as == model.State.EXITED else 0)
+
+    def unpause(self, name: str, container: str) -> None:
+        self._call("unpause", self._name(container))
+        self._set(name, model.State.RUNNING)
+
+    def stop(self, name: str, container: str) -> None:
+        self._call("stop", self._name(container))
+        self._set(name, model.State.EXITED, exit_code=137 if "killed" in self.answers else 0)
+
+    def remove(self, name: str, container: str, *, force: bool) -> None:
+        self._call("remove --force" if force else "remove", self._name(container))
+        del self.containers[name]
+
+    def run(
+        self, container: str, command: tuple[str, ...], *, seconds: float, interrupted: threading.Event
+    ) -> model.Answer:
+        assert seconds > 0
+        assert not interrupted.is_set()
+        self._call("run", " ".join(command)[:40])
+        said = self.answers.get(self._name(container), [])
+        return model.Answer(exit_code=0, output=said.pop(0) if len(said) > 1 else (said or ["running\n"])[0])
+
+    def console(self, container: str, *, lines: int | None = None, follow: bool = False) -> Iterable[bytes]:
+        self._call("console", self._name(container))
+        assert lines is None or not follow
+        return [b"Welcome\r\n", b"\x1b[31mPanic\x1b[0m: no disk\r\n"]
+
+
+def machine(
+    name: str,
+    *,
+    state: model.State = model.State.RUNNING,
+    ours: bool = True,
+    aliases: tuple[str, ...] = (),
+    init: str = "systemd",
+) -> model.Machine:
+    """Give a machine of the tests."""
+    return model.Machine(
+        name=name,
+        container=f"id-of-{name}",
+        state=state,
+        image=SETTINGS.common.image,
+        since="2026-11-24T10:00:00.123456789Z",
+        ours=ours,
+        init=init,
+        domain="local",
+        network="fullhost",
+        endpoint="e" * 64,
+        address=SUBNET[2],
+        mac="02:66:ac:1f:00:02",
+        aliases=aliases,
+        capabilities=("SYS_ADMIN",),
+    )
