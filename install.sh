@@ -253,7 +253,10 @@ make_proof() { # a world of one host that knows the way to this host alone, gone
     quiet nsenter --target "$PROOF" --net ip address add 198.51.100.2/30 dev eth0
     quiet nsenter --target "$PROOF" --net ip link set eth0 up
 }
-has_world() { [[ $(readlink "/proc/$PROOF/ns/net") != $(readlink /proc/self/ns/net) ]]; }
+has_world() { # the link cannot be read while the process changes its program: nothing is no other world
+    local its
+    its=$(readlink "/proc/$PROOF/ns/net") && [[ $its != $(readlink /proc/self/ns/net) ]]
+}
 remove_proof() { [[ -z $PROOF ]] || kill "$PROOF"; }
 
 # ---- the two commands
