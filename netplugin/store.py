@@ -16,12 +16,16 @@ _SCHEMA = """
 CREATE TABLE network (
     id TEXT PRIMARY KEY, bridge TEXT NOT NULL UNIQUE, bridge_made INTEGER NOT NULL, subnet TEXT NOT NULL,
     gateway TEXT NOT NULL, domain TEXT NOT NULL, dns_address TEXT NOT NULL, dns_port INTEGER NOT NULL,
-    snat INTEGER NOT NULL, mtu INTEGER NOT NULL, created TEXT NOT NULL
+    snat INTEGER NOT NULL, mtu INTEGER NOT NULL, range TEXT NOT NULL, stale TEXT NOT NULL, created TEXT NOT NULL
 ) STRICT;
 CREATE TABLE endpoint (
-    id TEXT PRIMARY KEY, network_id TEXT NOT NULL REFERENCES network (id), name TEXT NOT NULL,
-    address TEXT NOT NULL, mac TEXT NOT NULL, rung TEXT NOT NULL, created TEXT NOT NULL, sandbox TEXT,
-    UNIQUE (network_id, address)
+    id TEXT PRIMARY KEY, network_id TEXT NOT NULL REFERENCES network (id), name TEXT,
+    address TEXT NOT NULL, mac TEXT NOT NULL, rung TEXT NOT NULL, source TEXT NOT NULL, created TEXT NOT NULL,
+    settled INTEGER NOT NULL, sandbox TEXT, UNIQUE (network_id, address)
+) STRICT;
+CREATE TABLE lease (
+    network_id TEXT NOT NULL REFERENCES network (id), name TEXT NOT NULL, address TEXT NOT NULL,
+    PRIMARY KEY (network_id, name)
 ) STRICT;
 """
 
@@ -63,6 +67,11 @@ class Store:
         """Return the endpoint that has an address of the network, or None."""
         query = "SELECT * FROM endpoint WHERE network_id = ? AND address = ?"
         return next(map(_endpoint, self._read(query, network_id, str(address))), None)
+
+    def leased(self, network_id: str, name: str) -> ipaddress.IPv4Address | None:
+        """Return the address that DNS gave the name the last time, or None."""
+        query = "SELECT address FROM lease WHERE network_id = ? AND name = ?"
+        return next((ipaddress.IPv4Address(row["address"]) for row in self._read(query, network_id, name)), None)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator["Transaction"]:
@@ -132,7 +141,7 @@ class Transaction:
     def add_network(self, network: model.Network) -> None:
         """Add a network."""
         self._connection.execute(
-            "INSERT INTO network VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO network VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 network.id,
                 network.bridge,
@@ -144,19 +153,22 @@ class Transaction:
                 network.dns.port,
                 network.snat,
                 network.mtu,
+                str(network.range),
+                network.stale,
                 network.created.isoformat(),
             ),
         )
 
     def remove_network(self, network_id: str) -> None:
-        """Remove a network and its endpoints; one that is not there is fine."""
+        """Remove a network with its endpoints and leases; one that is not there is fine."""
+        self._connection.execute("DELETE FROM lease WHERE network_id = ?", (network_id,))
         self._connection.execute("DELETE FROM endpoint WHERE network_id = ?", (network_id,))
         self._connection.execute("DELETE FROM network WHERE id = ?", (network_id,))
 
     def add_endpoint(self, endpoint: model.Endpoint) -> None:
         """Add an endpoint; the address must be free."""
         self._connection.execute(
-            "INSERT INTO endpoint VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO endpoint VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 endpoint.id,
                 endpoint.network_id,
@@ -164,7 +176,9 @@ class Transaction:
                 str(endpoint.address),
                 endpoint.mac,
                 endpoint.rung,
+                endpoint.source,
                 endpoint.created.isoformat(),
+                endpoint.settled,
                 endpoint.sandbox,
             ),
         )
@@ -172,6 +186,14 @@ class Transaction:
     def remove_endpoint(self, endpoint_id: str) -> None:
         """Remove an endpoint; one that is not there is fine."""
         self._connection.execute("DELETE FROM endpoint WHERE id = ?", (endpoint_id,))
+
+    def settle(self, endpoint_id: str) -> None:
+        """Note that the endpoint's name is known for sure, and that DNS gives it the endpoint's address."""
+        self._connection.execute("UPDATE endpoint SET settled = 1 WHERE id = ?", (endpoint_id,))
+
+    def lease(self, network_id: str, name: str, address: ipaddress.IPv4Address) -> None:
+        """Remember what DNS gave the name, for when its server does not answer."""
+        self._connection.execute("INSERT OR REPLACE INTO lease VALUES (?, ?, ?)", (network_id, name, str(address)))
 
     def seat(self, endpoint_id: str, sandbox: str | None) -> None:
         """Say in which sandbox the endpoint is."""
@@ -189,6 +211,8 @@ def _network(row: sqlite3.Row) -> model.Network:
         dns=model.Server(address=ipaddress.ip_address(row["dns_address"]), port=row["dns_port"]),
         snat=bool(row["snat"]),
         mtu=row["mtu"],
+        range=ipaddress.IPv4Network(row["range"]),
+        stale=model.Stale(row["stale"]),
         created=datetime.datetime.fromisoformat(row["created"]),
     )
 
@@ -201,6 +225,8 @@ def _endpoint(row: sqlite3.Row) -> model.Endpoint:
         address=ipaddress.IPv4Address(row["address"]),
         mac=row["mac"],
         rung=model.Rung(row["rung"]),
+        source=model.Source(row["source"]),
+        settled=bool(row["settled"]),
         created=datetime.datetime.fromisoformat(row["created"]),
         sandbox=row["sandbox"],
     )
