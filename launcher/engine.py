@@ -21,7 +21,6 @@ import requests.exceptions
 from launcher import conversation, model
 
 STOP_SECONDS = 60  # longer than distributions' services take; the engine kills after this
-_TICK_SECONDS = 0.5
 
 
 class _Missing(model.Cannot):
@@ -202,8 +201,9 @@ class Engine:
                 container, list(command), tty=tty, stdin=True, environment={"TERM": term} if term else {}
             )
             raw = typing.cast("socket.SocketIO", self._api.exec_start(made["Id"], tty=tty, socket=True))
-            with contextlib.closing(raw):  # a descriptor of our own: that one ends with the response
-                stream = socket.socket(fileno=os.dup(raw.fileno()))
+            # The response is closed first: one that is collected later complains of a closed stream (Python 3.13).
+            with contextlib.closing(raw), contextlib.closing(vars(raw)["_response"]):
+                stream = socket.socket(fileno=os.dup(raw.fileno()))  # that one ends with the response
         stream.settimeout(None)  # the SDK's own descriptor has a deadline
         return conversation.Conversation(self, made["Id"], stream, tty=tty)
 
@@ -224,7 +224,7 @@ class Engine:
         said, until = bytearray(), time.monotonic() + seconds
         with contextlib.closing(self.converse(container, command)) as talk:
             while time.monotonic() < until and not interrupted.is_set():
-                if not select.select([talk], [], [], _TICK_SECONDS)[0]:
+                if not select.select([talk], [], [], 0.5)[0]:
                     continue
                 _, piece = talk.receive()
                 if not piece:

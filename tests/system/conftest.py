@@ -22,10 +22,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     version, cgroup = (metafunc.config.getoption(option) for option in ("--engine", "--cgroup"))
     versions = list(trees.ENGINES) if version == "all" else [version]
-    layouts = list(engine.Cgroup) if cgroup == "all" else [engine.Cgroup(cgroup)]
-    kinds = [(version, layout) for version in versions for layout in layouts]
+    kinds = [(version, layout) for version in versions for layout in _layouts(version, cgroup)]
     names = [f"engine{version}-cgroup{layout}" for version, layout in kinds]
     metafunc.parametrize("session_lab", kinds, indirect=True, ids=names, scope="session")
+
+
+def _layouts(version: str, asked: str) -> list[engine.Cgroup]:
+    match asked:
+        case "all":
+            return list(engine.Cgroup)
+        case "usual":
+            return [engine.Cgroup.V1 if version == "20.10" else engine.Cgroup.V2]
+        case layout:
+            return [engine.Cgroup(layout)]
 
 
 @pytest.fixture(scope="session")
