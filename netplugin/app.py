@@ -105,7 +105,7 @@ def _assemble(settings: config.Settings) -> flask.Flask:
         links=links,
         firewall=rules,
         engine=docker,
-        assigner=assignment.Assigner(store=state, zone=zone, engine=docker, count=counters.add),
+        assigner=assignment.Assigner(store=state, zone=zone, engine=docker, now=_now, count=counters.add),
         wake=woken.set,
         defaults=settings.network_defaults,
         now=_now,

@@ -1,6 +1,7 @@
 """Whose endpoint it is and which address it gets: what has to be asked for it, outside any lock, and decided."""
 
 import dataclasses
+import datetime
 import ipaddress
 import logging
 import typing
@@ -8,6 +9,7 @@ from collections.abc import Callable
 
 from netplugin import addressing, identity, model, store
 
+QUIET = datetime.timedelta(seconds=5)
 _log = logging.getLogger("fullhost")
 
 
@@ -26,12 +28,18 @@ class Engine(typing.Protocol):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Assigner:
-    """The assignment over its leaves; `count` adds one to a counter that `fhv status` shows."""
+    """The assignment over its leaves; `count` adds one to a counter that `fhv status` shows.
+
+    `quiet` has, by network, until when its DNS server is not asked again for a name whose last address is known: at
+    boot, every start would wait for it.
+    """
 
     store: store.Store
     zone: Zone
     engine: Engine
+    now: Callable[[], datetime.datetime]
     count: Callable[[str], None]
+    quiet: dict[str, datetime.datetime] = dataclasses.field(default_factory=dict)
 
     def assign(self, option: str | None, network: model.Network) -> model.Assignment:
         """Return the assignment of a new endpoint; provisional where nobody can tell yet whose it is."""
@@ -40,12 +48,21 @@ class Assigner:
             return model.Assignment(
                 name=None, rung=model.Rung.PROVISIONAL, source=model.Source.RANGE, avoid=self._given(network)
             )
-        try:
-            answers = self.zone.addresses(owner.name, network)
-        except model.Cannot as error:
-            return self._cached(owner, network, error)
-        address = addressing.choose(owner.name, answers, network)
-        return model.Assignment(name=owner.name, rung=owner.rung, source=model.Source.DNS, address=address)
+        leased = self.store.leased(network.id, owner.name) if network.stale is model.Stale.SERVE else None
+        if leased is None or self.now() >= self.quiet.get(network.id, self.now()):
+            try:
+                answers = self.zone.addresses(owner.name, network)
+                address = addressing.choose(owner.name, answers, network)
+                return model.Assignment(name=owner.name, rung=owner.rung, source=model.Source.DNS, address=address)
+            except model.Cannot as error:
+                if error.reason is not model.Reason.UNAVAILABLE:
+                    raise
+                self.quiet[network.id] = self.now() + QUIET
+                if leased is None:
+                    raise
+                _log.warning("%s has its last known address %s: %s", owner.name, leased, error)
+        self.count("dns.silent")
+        return model.Assignment(name=owner.name, rung=owner.rung, source=model.Source.CACHE, address=leased)
 
     def _candidate(self, network: model.Network) -> model.Owner | None:
         """Ask the engine who is about to start; while it boots it does not answer, and nobody waits for it."""
@@ -67,12 +84,3 @@ class Assigner:
             _log.warning("%s", error)
             return frozenset()
         return frozenset(address for record in records for address in record.addresses)
-
-    def _cached(self, owner: model.Owner, network: model.Network, error: model.Cannot) -> model.Assignment:
-        """Return the address that the name had the last time, where its server does not answer and that is wished."""
-        leased = self.store.leased(network.id, owner.name)
-        if error.reason is not model.Reason.UNAVAILABLE or network.stale is model.Stale.REFUSE or leased is None:
-            raise error
-        self.count("dns.silent")
-        _log.warning("%s has its last known address %s: %s", owner.name, leased, error)
-        return model.Assignment(name=owner.name, rung=owner.rung, source=model.Source.CACHE, address=leased)

@@ -76,7 +76,7 @@ def client(world: World, clock: Clock, tmp_path: pathlib.Path) -> flask.testing.
         links=world,
         firewall=world,
         engine=world,
-        assigner=assignment.Assigner(store=state, zone=world, engine=world, count=world.count),
+        assigner=assignment.Assigner(store=state, zone=world, engine=world, now=clock, count=world.count),
         defaults={},
         now=clock,
         count=world.count,

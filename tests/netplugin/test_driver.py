@@ -36,7 +36,7 @@ def use(world: fakes.World, clock: Clock, tmp_path: pathlib.Path) -> driver.Driv
         links=world,
         firewall=world,
         engine=world,
-        assigner=assignment.Assigner(store=state, zone=world, engine=world, count=world.count),
+        assigner=assignment.Assigner(store=state, zone=world, engine=world, now=clock, count=world.count),
         defaults={},
         now=clock,
         count=world.count,
@@ -176,6 +176,23 @@ class TestEndpoint:
         with pytest.raises(model.Cannot, match="dns is silent"):
             use.create_endpoint(endpoint(DB, "db"))
         assert world.counts["address.cache"] == 1
+
+    def test_a_name_server_that_was_silent_is_not_waited_for_by_each(
+        self, use: driver.Driver, world: fakes.World, clock: Clock
+    ) -> None:
+        for endpoint_id, name in ((WEB, "web"), (DB, "db")):
+            use.create_endpoint(endpoint(endpoint_id, name))
+            use.delete_endpoint(ref(endpoint_id))
+        world.silent = {"dns"}
+        use.create_endpoint(endpoint(WEB, "web"))
+        acts = world.acts
+        use.create_endpoint(endpoint(DB, "db"))
+        assert world.acts == acts + 1, "the veth, and no question"
+        assert world.counts["address.cache"] == world.counts["dns.silent"] == 2
+        world.silent = set()
+        use.delete_endpoint(ref(DB))
+        clock.move(5)
+        assert "source=dns" in use.create_endpoint(endpoint(DB, "db")).note
 
     def test_a_network_can_refuse_what_dns_does_not_say_now(self, use: driver.Driver, world: fakes.World) -> None:
         use.delete_network(protocol.NetworkRef(network_id=NETWORK.id))

@@ -47,7 +47,7 @@ def test_it_is_answered_as_it_was(path: pathlib.Path, times: int, tmp_path: path
         links=world,
         firewall=world,
         engine=world,
-        assigner=assignment.Assigner(store=state, zone=world, engine=world, count=world.count),
+        assigner=assignment.Assigner(store=state, zone=world, engine=world, now=clock, count=world.count),
         defaults={},
         now=clock,
         count=world.count,
