@@ -1,9 +1,11 @@
 """The engine's API, bounded: it does not answer while it boots, and may hang at any time."""
 
+import contextlib
+import dataclasses
 import threading
 import time
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import docker
 import docker.errors
@@ -13,12 +15,21 @@ from netplugin import model
 
 SECONDS = 0.25  # for one answer; measured: 10 to 25 ms while the engine serves a CreateEndpoint
 SILENCE_SECONDS = 5.0  # an engine that did not answer is not asked again so soon: at boot, every start would wait
-MOVE_SECONDS = 30.0  # a container that is being started is moved when it has started
+PATIENT_SECONDS = 30  # for one that may have to wait until a container has started
 MACHINE_LABEL = "fullhost.machine"  # on every container that fhv made
 NAME_OPTION = "fullhost.name"
 _STARTABLE = ("created", "exited", "restarting")
 
 T = typing.TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class _Attached:
+    """How a container is attached to a network."""
+
+    endpoint_id: str
+    aliases: tuple[str, ...]
+    options: dict[str, str]
 
 
 class Engine:
@@ -73,29 +84,59 @@ class Engine:
             for key, entry in network["Containers"].items()
         }
 
-    def move(self, network_id: str, container: str, *, name: str) -> None:
-        """Give a running container a new endpoint, with a driver option that names it now and at every later start.
+    def prepare(self, endpoint: model.Endpoint, container: str, *, name: str) -> model.Move:
+        """Return the move of a container to the address of a name, with all that its attachment has now."""
+        attached = self._attached(endpoint.network_id, container)
+        return model.Move(
+            container=container,
+            network_id=endpoint.network_id,
+            endpoint_id=endpoint.id,
+            name=name,
+            # Up to 24 the engine itself adds the short id to the aliases, and would add it again.
+            aliases=tuple(alias for alias in attached.aliases if alias != container[:12]) if attached else (),
+            options={**(attached.options if attached else {}), NAME_OPTION: name},
+        )
 
-        One that cannot be connected so is connected as it was, rather than left without a network.
+    def complete(self, move: model.Move) -> None:
+        """Disconnect the container, unless that is done, and connect it with its name in a driver option.
+
+        It may be done again at any time: a power cut between the two steps leaves a container without the network.
         """
+        attached = self._attached(move.network_id, move.container)
+        if attached and attached.endpoint_id != move.endpoint_id and attached.options.get(NAME_OPTION) == move.name:
+            return
+        with self._patient(f"move {move.name}") as client:
+            if attached:
+                client.disconnect_container_from_network(move.container, move.network_id)
+            client.connect_container_to_network(
+                move.container, move.network_id, aliases=list(move.aliases), driver_opt=dict(move.options)
+            )
+
+    def _attached(self, network_id: str, container: str) -> "_Attached | None":
+        """Return how a container is attached to the network, None where it is not."""
         network = self.network_name(network_id)
-        client = docker.APIClient(base_url=self._url, version="auto", timeout=int(MOVE_SECONDS))
+        with self._patient(f"look at the container {container[:12]}") as client:
+            found = client.inspect_container(container)["NetworkSettings"]["Networks"].get(network)
+        if found is None:
+            return None
+        return _Attached(
+            endpoint_id=str(found["EndpointID"]),
+            aliases=tuple(found["Aliases"] or ()),
+            options=dict(found["DriverOpts"] or {}),
+        )
+
+    @contextlib.contextmanager
+    def _patient(self, what: str) -> Iterator[docker.APIClient]:
+        """Give a client that waits for a container that is being started; no handler may use it."""
         try:
-            attached = client.inspect_container(container)["NetworkSettings"]["Networks"][network]
-            # Up to 24 the engine itself adds the short id, and would add it again.
-            aliases = [alias for alias in attached["Aliases"] or [] if alias != container[:12]]
-            given = dict(attached["DriverOpts"] or {})
-            client.disconnect_container_from_network(container, network_id)
-            try:
-                named = {**given, NAME_OPTION: name}
-                client.connect_container_to_network(container, network_id, aliases=aliases, driver_opt=named)
-            except docker.errors.DockerException:
-                client.connect_container_to_network(container, network_id, aliases=aliases, driver_opt=given)
-                raise
+            with contextlib.closing(
+                docker.APIClient(base_url=self._url, version="auto", timeout=PATIENT_SECONDS)
+            ) as client:
+                yield client
+        except docker.errors.NotFound as error:
+            raise _failed(what, error, reason=model.Reason.MISSING) from error
         except (docker.errors.DockerException, requests.RequestException) as error:
-            raise _failed(f"move the container {container[:12]} to the address of {name}", error) from error
-        finally:
-            client.close()
+            raise _failed(what, error) from error
 
     def _ask(self, what: str, question: Callable[[docker.APIClient], T]) -> T:
         """Ask a question within its time, unless the engine was silent a moment ago."""
@@ -136,10 +177,5 @@ def _silent(what: str, why: str) -> model.Cannot:
     )
 
 
-def _failed(what: str, error: Exception) -> model.Cannot:
-    return model.Cannot(
-        what,
-        why=f"the engine says: {error}",
-        hint="see the engine's log",
-        reason=model.Reason.UNAVAILABLE,
-    )
+def _failed(what: str, error: Exception, *, reason: model.Reason = model.Reason.UNAVAILABLE) -> model.Cannot:
+    return model.Cannot(what, why=f"the engine says: {error}", hint="see the engine's log", reason=reason)

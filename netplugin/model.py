@@ -114,6 +114,18 @@ class Veth:
     peer: str
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Move:
+    """A container that is to have another endpoint than `endpoint_id`, named so; with what its attachment had."""
+
+    container: str
+    network_id: str
+    endpoint_id: str
+    name: str
+    aliases: tuple[str, ...]
+    options: dict[str, str]
+
+
 class Whereabouts(enum.StrEnum):
     """Where the peer of a veth is, seen from its host end."""
 

@@ -112,10 +112,23 @@ class World:
         assert len(network_id) == 64
         return self.attached
 
-    def move(self, network_id: str, container: str, *, name: str) -> None:
+    def prepare(self, endpoint: model.Endpoint, container: str, *, name: str) -> model.Move:
         self._ask("engine")
-        assert len(network_id) == 64
-        self.moved.append((container, name))
+        return model.Move(
+            container=container,
+            network_id=endpoint.network_id,
+            endpoint_id=endpoint.id,
+            name=name,
+            aliases=("alias",),
+            options={"fullhost.name": name},
+        )
+
+    def complete(self, move: model.Move) -> None:
+        self._ask("engine")
+        assert move.aliases == ("alias",)
+        if move.container == "gone":
+            raise model.Cannot("move it", why="no such container", hint="-", reason=model.Reason.MISSING)
+        self.moved.append((move.container, move.name))
 
     # what the engine does with a veth
 

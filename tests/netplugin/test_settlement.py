@@ -64,6 +64,15 @@ def test_a_container_with_another_address_than_its_own_is_moved(
     settler.settle()
     assert world.moved == [(CONTAINER, "db")]
     assert world.counts == {"moved": 1}
+    assert str(settler.store.leased(NETWORK.id, "db")) == "172.31.0.3", "for an endpoint that is made meanwhile"
+
+
+def test_nobody_is_moved_to_the_same_place_over_and_over(settler: settlement.Settler, world: fakes.World) -> None:
+    given(settler, world, PROVISIONAL, joined="db")
+    for _ in range(3):
+        settler.settle()
+    assert world.moved == [(CONTAINER, "db")]
+    assert world.counts == {"moved": 1, "settle.failed": 1}
 
 
 def test_a_cached_address_that_changed_meanwhile_moves_its_machine_by_the_name_it_was_given(
@@ -120,3 +129,22 @@ def test_an_engine_or_a_name_server_that_is_silent_is_asked_again(
     world.silent = set()
     settler.settle()
     assert settler.store.endpoints()[0].settled
+
+
+def test_a_move_that_was_cut_off_is_completed_in_the_next_life(settler: settlement.Settler, world: fakes.World) -> None:
+    given(settler, world, PROVISIONAL, joined="db")
+    world.failing = world.acts + 4  # attachments, the zone, prepare, complete
+    settler.settle()
+    assert world.moved == []
+    assert [move.name for move in settler.store.moves()] == ["db"]
+    world.attached = {}
+    dataclasses.replace(settler, told={}, moved={}).settle()
+    assert world.moved == [(CONTAINER, "db")]
+    assert settler.store.moves() == ()
+
+
+def test_a_move_of_a_container_that_is_gone_ends(settler: settlement.Settler, world: fakes.World) -> None:
+    given(settler, world, PROVISIONAL, joined=None)
+    world.attached = {PROVISIONAL.id: model.Attachment(container="gone", name="db")}
+    settler.settle()
+    assert settler.store.moves() == ()
