@@ -41,7 +41,12 @@ def supersedes(newcomer: model.Endpoint, holder: model.Endpoint, port: model.Por
     """
     if is_stale(holder, port, now=newcomer.created):
         return True
-    return port is not None and port.peer is model.Whereabouts.HERE and newcomer.name == holder.name
+    return (
+        port is not None
+        and port.peer is model.Whereabouts.HERE
+        and newcomer.name is not None
+        and newcomer.name == holder.name
+    )
 
 
 def is_stale(
@@ -57,12 +62,29 @@ def is_stale(
     return port.peer is model.Whereabouts.HERE and now - endpoint.created >= grace
 
 
-def taken(name: str, holder: model.Endpoint) -> model.Cannot:
+def provisional(network: model.Network, taken: frozenset[Address]) -> Address:
+    """Return a free address of the dynamic range, for an endpoint whose name is not known yet.
+
+    `taken` has what endpoints hold and what the zone gives any name, so that it is never another name's.
+    """
+    for address in network.range:
+        if address not in taken and not _misfit(address, network):
+            return address
+    raise model.Cannot(
+        "give the endpoint a provisional address",
+        why=f"which container it is for cannot be told yet, and the range {network.range} has no free one",
+        hint="name it: docker run --network name=NETWORK,driver-opt=fullhost.name=NAME, or fhv start NAME",
+        reason=model.Reason.CONFLICT,
+    )
+
+
+def taken(name: str | None, holder: model.Endpoint) -> model.Cannot:
     """Return the refusal of an address that a live endpoint holds."""
+    of = holder.name or "a container whose name is not known yet"
     return model.Cannot(
         f"give {name} the address {holder.address}",
-        why=f"the endpoint {holder.id[:12]} of {holder.name} has it",
-        hint=f"stop {holder.name}, or give {name} another address in the zone",
+        why=f"the endpoint {holder.id[:12]} of {of} has it",
+        hint=f"stop {of}, or give {name} another address in the zone",
         reason=model.Reason.CONFLICT,
     )
 

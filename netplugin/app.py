@@ -14,7 +14,21 @@ from collections.abc import Callable, Mapping
 import flask
 from werkzeug import exceptions
 
-from netplugin import config, control, driver, engine, firewall, keeper, links, model, protocol, store, zone
+from netplugin import (
+    assignment,
+    config,
+    control,
+    driver,
+    engine,
+    firewall,
+    keeper,
+    links,
+    model,
+    protocol,
+    settlement,
+    store,
+    zone,
+)
 
 MAX_BODY = 1 << 20  # octets; the engine's largest request is a few thousand
 _STATUS = {
@@ -83,13 +97,16 @@ def _assemble(settings: config.Settings) -> flask.Flask:
     _log.setLevel(settings.log_level.upper())
     counters = Counters()
     state, rules, docker = store.Store(settings.state), firewall.Firewall(), engine.Engine(settings.docker)
-    keep = keeper.Keeper(store=state, links=links, firewall=rules, now=_now, count=counters.add)
+    woken = threading.Event()
+    settler = settlement.Settler(store=state, zone=zone, engine=docker, count=counters.add)
+    keep = keeper.Keeper(store=state, links=links, firewall=rules, now=_now, count=counters.add, settler=settler)
     use = driver.Driver(
         store=state,
         links=links,
-        zone=zone,
         firewall=rules,
         engine=docker,
+        assigner=assignment.Assigner(store=state, zone=zone, engine=docker, now=_now, count=counters.add),
+        wake=woken.set,
         defaults=settings.network_defaults,
         now=_now,
         count=counters.add,
@@ -106,7 +123,7 @@ def _assemble(settings: config.Settings) -> flask.Flask:
     )
     keep.keep()
     if settings.keeper_seconds:
-        threading.Thread(target=keep.run, args=(settings.keeper_seconds,), name="keeper", daemon=True).start()
+        threading.Thread(target=keep.run, args=(settings.keeper_seconds, woken), name="keeper", daemon=True).start()
     return wire(calls(use, keep), questions(asked), count=counters.add)
 
 

@@ -90,6 +90,8 @@ class Control:
             "dns": {"address": str(network.dns.address), "port": network.dns.port},
             "snat": network.snat,
             "mtu": network.mtu,
+            "range": str(network.range),
+            "stale": network.stale,
         }
 
     def _name(self, network_id: str) -> str | None:
@@ -115,6 +117,8 @@ def _endpoint(endpoint: model.Endpoint) -> Json:
         "mac": endpoint.mac,
         "veth": naming.veth(endpoint.id).host,
         "rung": endpoint.rung,
+        "source": endpoint.source,
+        "settled": endpoint.settled,
         "joined": endpoint.sandbox is not None,
         "created": endpoint.created.isoformat(timespec="seconds"),
     }

@@ -7,7 +7,7 @@ import ipaddress
 import typing
 from collections.abc import Callable, Mapping
 
-from netplugin import addressing, identity, model, naming, options, protocol, store
+from netplugin import addressing, assignment, model, naming, options, protocol, store
 
 
 class Links(typing.Protocol):
@@ -21,12 +21,6 @@ class Links(typing.Protocol):
     def ports(self) -> dict[str, model.Port]: ...
 
 
-class Zone(typing.Protocol):
-    """What the driver asks of DNS (netplugin.zone)."""
-
-    def addresses(self, host: str, network: model.Network) -> tuple[ipaddress.IPv4Address, ...]: ...
-
-
 class Firewall(typing.Protocol):
     """What the driver does with rules (netplugin.firewall)."""
 
@@ -37,22 +31,25 @@ class Firewall(typing.Protocol):
 class Engine(typing.Protocol):
     """What the driver asks of the engine (netplugin.engine)."""
 
-    def candidates(self, network_id: str) -> tuple[str, ...]: ...
     def network_ids(self) -> frozenset[str]: ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Driver:
-    """The driver over its leaves; `now` is the clock, `count` adds one to a counter that `fhv status` shows."""
+    """The driver over its leaves.
+
+    `now` is the clock, `count` adds one to a counter that `fhv status` shows, `wake` has the keeper look at once.
+    """
 
     store: store.Store
     links: Links
-    zone: Zone
     firewall: Firewall
     engine: Engine
+    assigner: assignment.Assigner
     defaults: Mapping[str, str]
     now: Callable[[], datetime.datetime]
     count: Callable[[str], None]
+    wake: Callable[[], None]
 
     def create_network(self, request: protocol.CreateNetwork) -> protocol.Answer:
         """Make bridge and rules; keep the options, which the engine never sends again. Asked twice, done once."""
@@ -90,26 +87,14 @@ class Driver:
         endpoint = self.store.endpoint(request.endpoint_id)
         if endpoint is None:
             _refuse_settled(request)
-            owner = identity.by_option(request.name, domain=network.domain) or identity.by_candidates(
-                self.engine.candidates(network.id), domain=network.domain
-            )
-            address = addressing.choose(owner.name, self.zone.addresses(owner.name, network), network)
-            endpoint = model.Endpoint(
-                id=request.endpoint_id,
-                network_id=network.id,
-                name=owner.name,
-                address=address,
-                mac=request.mac or naming.mac(address),
-                rung=owner.rung,
-                created=self.now(),
-            )
-            self._plug(endpoint, network)
+            endpoint = self._plug(request, network)
             self.count(f"rung.{endpoint.rung}")
+            self.count(f"address.{endpoint.source}")
         interface = ipaddress.IPv4Interface((endpoint.address, network.subnet.prefixlen))
         return protocol.endpoint_created(
             address=str(interface),
             mac=None if request.mac else endpoint.mac,
-            note=f"name={endpoint.name} address={endpoint.address} rung={endpoint.rung}",
+            note=f"name={endpoint.name} address={endpoint.address} rung={endpoint.rung} source={endpoint.source}",
         )
 
     def delete_endpoint(self, request: protocol.EndpointRef) -> protocol.Answer:
@@ -131,6 +116,8 @@ class Driver:
             )
         with self.store.transaction() as transaction:
             transaction.seat(endpoint.id, request.sandbox)
+        if not endpoint.settled:
+            self.wake()
         return protocol.joined(peer=naming.veth(endpoint.id).peer, gateway=str(network.gateway))
 
     def leave(self, request: protocol.EndpointRef) -> protocol.Answer:
@@ -157,11 +144,12 @@ class Driver:
         """Return the details of an endpoint, of which the driver has none to tell."""
         return protocol.details()
 
-    def _plug(self, endpoint: model.Endpoint, network: model.Network) -> None:
+    def _plug(self, request: protocol.CreateEndpoint, network: model.Network) -> model.Endpoint:
         """Write the row and make the veth, both or neither; an endpoint that this one supersedes goes first."""
-        veth = naming.veth(endpoint.id)
+        assigned, veth = self.assigner.assign(request.name, network), naming.veth(request.endpoint_id)
         with contextlib.ExitStack() as undo:
             with self.store.transaction() as transaction:
+                endpoint = _endpoint(request, assigned, self._address(assigned, network), self.now())
                 holder = self.store.holder(network.id, endpoint.address)
                 if holder is not None:
                     port = self.links.ports().get(naming.veth(holder.id).host)
@@ -171,9 +159,19 @@ class Driver:
                     self.links.delete_link(naming.veth(holder.id).host)
                     self.count("superseded")
                 transaction.add_endpoint(endpoint)
+                if endpoint.name is not None and endpoint.source is model.Source.DNS:
+                    transaction.lease(network.id, endpoint.name, endpoint.address)
                 undo.callback(self.links.delete_link, veth.host)
                 self.links.create_veth(veth, network)
             undo.pop_all()
+        return endpoint
+
+    def _address(self, assigned: model.Assignment, network: model.Network) -> ipaddress.IPv4Address:
+        """Return the assigned address, or pick a provisional one, under the write lock, so that nobody else does."""
+        if assigned.address is not None:
+            return assigned.address
+        held = {endpoint.address for endpoint in self.store.endpoints() if endpoint.network_id == network.id}
+        return addressing.provisional(network, assigned.avoid | held)
 
     def _make_way(self, wish: model.Network, standing: tuple[model.Network, ...]) -> None:
         """Delete the networks in the wish's way that the engine has no more: their DeleteNetwork never came."""
@@ -217,3 +215,22 @@ def _refuse_settled(request: protocol.CreateEndpoint) -> None:
             why="on this network DNS gives the addresses",
             hint="leave --ip away, and give the name an A record",
         )
+
+
+def _endpoint(
+    request: protocol.CreateEndpoint,
+    assigned: model.Assignment,
+    address: ipaddress.IPv4Address,
+    now: datetime.datetime,
+) -> model.Endpoint:
+    return model.Endpoint(
+        id=request.endpoint_id,
+        network_id=request.network_id,
+        name=assigned.name,
+        address=address,
+        mac=request.mac or naming.mac(address),
+        rung=assigned.rung,
+        source=assigned.source,
+        created=now,
+        settled=assigned.settled,
+    )

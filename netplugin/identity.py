@@ -10,22 +10,12 @@ def by_option(option: str | None, *, domain: str) -> model.Owner | None:
     return model.Owner(name=naming.label(option, domain=domain), rung=model.Rung.OPTION)
 
 
-def by_candidates(containers: tuple[str, ...], *, domain: str) -> model.Owner:
-    """Return the only container that can be starting now; none or several are refused, never guessed.
+def by_candidates(containers: tuple[str, ...], *, domain: str) -> model.Owner | None:
+    """Return the only container that can be starting now; None where there is none or several: never a guess.
 
-    The containers (by name) are set to join the network, do not run, and have no endpoint.
+    The containers (by name) are set to join the network, do not run, and have no endpoint. It is no proof, since a
+    container that runs can be connected meanwhile: the keeper asks again once it has joined.
     """
-    match containers:
-        case (name,):
-            return model.Owner(name=naming.label(name, domain=domain), rung=model.Rung.CANDIDATE)
-        case ():
-            why = "no container that is set to join this network is about to start"
-        case _:
-            shown = ", ".join(sorted(containers)[:5]) + (" …" if len(containers) > 5 else "")
-            why = f"{len(containers)} containers that do not run could be it: {shown}"
-    raise model.Cannot(
-        "tell which container the endpoint is for",
-        why=why,
-        hint="name it: docker run --network name=NETWORK,driver-opt=fullhost.name=NAME, or fhv start NAME",
-        reason=model.Reason.CONFLICT,
-    )
+    if len(containers) != 1:
+        return None
+    return model.Owner(name=naming.label(containers[0], domain=domain), rung=model.Rung.CANDIDATE)

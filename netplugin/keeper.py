@@ -4,12 +4,14 @@ import dataclasses
 import datetime
 import functools
 import logging
+import threading
 import time
 import typing
 from collections.abc import Callable, Mapping
 
 from netplugin import addressing, model, naming, store
 
+SETTLE_SECONDS = 0.2  # between two looks while an endpoint is pending
 _log = logging.getLogger("fullhost")
 
 
@@ -31,6 +33,13 @@ class Firewall(typing.Protocol):
     def ensure(self, network: model.Network) -> None: ...
 
 
+class Settler(typing.Protocol):
+    """What settles endpoints (netplugin.settlement)."""
+
+    def pending(self) -> bool: ...
+    def settle(self) -> None: ...
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Repair:
     """One thing that is not as the store wishes it, and what puts it right."""
@@ -49,17 +58,28 @@ class Keeper:
     firewall: Firewall
     now: Callable[[], datetime.datetime]
     count: Callable[[str], None]
+    settler: Settler
     told: dict[str, str] = dataclasses.field(default_factory=dict)  # by network: the failure that was told last
 
-    def run(self, seconds: float) -> None:
-        """Make a pass every so many seconds, for ever: it ends with the process."""
+    def run(self, seconds: float, woken: threading.Event) -> None:
+        """Make a pass every so many seconds, for ever: it ends with the process.
+
+        Settlement is looked at when woken, and then more often as long as something is pending: a container that is
+        being started has its name at Join, and can be moved as soon as it runs.
+        """
+        due = time.monotonic() + seconds
         while True:
-            time.sleep(seconds)
             try:
-                self.keep()
+                woken.wait(SETTLE_SECONDS if self.settler.pending() else max(due - time.monotonic(), 0))
+                woken.clear()
+                self.settler.settle()
+                if time.monotonic() >= due:
+                    due = time.monotonic() + seconds
+                    self.keep()
             except Exception:  # nobody else would hear of it, and the next pass may go well
                 self.count("keeper.pass.failed")
                 _log.exception("keeper: the pass failed")
+                time.sleep(seconds)
 
     def keep(self) -> None:
         """Make one pass: every network is tried, and one that cannot be restored keeps none of the others waiting."""

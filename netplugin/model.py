@@ -28,6 +28,22 @@ class Rung(enum.StrEnum):
 
     OPTION = "option"  # the endpoint's driver option fullhost.name
     CANDIDATE = "candidate"  # the only container that is about to join the network
+    PROVISIONAL = "provisional"  # nothing yet: the keeper learns the name once the container has joined
+
+
+class Source(enum.StrEnum):
+    """Where an address came from."""
+
+    DNS = "dns"  # the zone says so now
+    CACHE = "cache"  # the zone said so the last time; its server does not answer now
+    RANGE = "range"  # a provisional one of the network's dynamic range
+
+
+class Stale(enum.StrEnum):
+    """What to do for a name whose DNS server does not answer."""
+
+    SERVE = "serve"  # give the address that the name had the last time
+    REFUSE = "refuse"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +63,8 @@ class Network:
     """A network as it was created: the engine tells its options once and never again.
 
     `bridge_made` says that the driver made the bridge, and so may delete it. `snat` is translation to the
-    world for the subnet; without it the subnet is routed, and forwarding to the machines is open.
+    world for the subnet; without it the subnet is routed, and forwarding to the machines is open. `range` is
+    the part of the subnet for provisional addresses.
     """
 
     id: str
@@ -59,6 +76,8 @@ class Network:
     dns: Server
     snat: bool
     mtu: int
+    range: ipaddress.IPv4Network
+    stale: Stale
     created: datetime.datetime
 
     @property
@@ -69,15 +88,21 @@ class Network:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Endpoint:
-    """An endpoint: whose it is, who said so, and what it was given; `sandbox` from Join until Leave."""
+    """An endpoint: whose it is, who said so, and what it was given; `sandbox` from Join until Leave.
+
+    It is `settled` once its name is known for sure and its address is what DNS gives the name; until then the
+    keeper looks after it.
+    """
 
     id: str
     network_id: str
-    name: str
+    name: str | None
     address: ipaddress.IPv4Address
     mac: str
     rung: Rung
+    source: Source
     created: datetime.datetime
+    settled: bool
     sandbox: str | None = None
 
 
@@ -87,6 +112,18 @@ class Veth:
 
     host: str
     peer: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Move:
+    """A container that is to have another endpoint than `endpoint_id`, named so; with what its attachment had."""
+
+    container: str
+    network_id: str
+    endpoint_id: str
+    name: str
+    aliases: tuple[str, ...]
+    options: dict[str, str]
 
 
 class Whereabouts(enum.StrEnum):
@@ -110,6 +147,33 @@ class Owner:
 
     name: str
     rung: Rung
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Assignment:
+    """Whose an endpoint is and which address it gets.
+
+    A provisional one has neither name nor address: any free one of the dynamic range but those to `avoid`.
+    """
+
+    name: str | None
+    rung: Rung
+    source: Source
+    address: ipaddress.IPv4Address | None = None
+    avoid: frozenset[ipaddress.IPv4Address] = frozenset()
+
+    @property
+    def settled(self) -> bool:
+        """Tell whether there is nothing to find out about it any more."""
+        return self.rung is Rung.OPTION and self.source is Source.DNS
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Attachment:
+    """A container on a network, as the engine tells it after Join; `container` is its id once it runs."""
+
+    container: str | None
+    name: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from netplugin import model, naming
 
 PREFIX = "fullhost."
-KEYS = ("bridge", "subnet", "gateway", "domain", "dns", "snat", "mtu")
+KEYS = ("bridge", "subnet", "gateway", "domain", "dns", "snat", "mtu", "range", "stale")
 DEFAULTS: Mapping[str, str] = {
     "bridge": "br0",
     "subnet": "172.31.0.0/24",
     "domain": "local",
     "snat": "true",
     "mtu": "1500",
+    "stale": "serve",
 }
 # The engine itself reads these from a network's options (28.0 on); they come along to the driver.
 _ENGINE_KEYS = frozenset({"com.docker.network.advertise_addr_nmsgs", "com.docker.network.advertise_addr_ms"})
@@ -29,12 +30,17 @@ def network(
     """Return the network that the options ask for; an unknown or malformed one is refused by its name."""
     known = _known(given)
     texts = {**DEFAULTS, **defaults, **known}
-    if "subnet" in known and "gateway" not in known:
-        texts.pop("gateway", None)  # the default one is of the default subnet
+    for key in ("gateway", "range"):
+        if "subnet" in known and key not in known:
+            texts.pop(key, None)  # the default one is of the default subnet
     subnet = _parse(texts, "subnet", _subnet)
     gateway = _parse({"gateway": str(subnet[1]), **texts}, "gateway", ipaddress.IPv4Address)
     if gateway not in subnet or gateway in (subnet.network_address, subnet.broadcast_address):
         raise _refused("gateway", str(gateway), f"it is no host of {subnet}")
+    last_quarter = str(list(subnet.subnets(prefixlen_diff=2))[-1])
+    dynamic = _parse({"range": last_quarter, **texts}, "range", ipaddress.IPv4Network)
+    if not dynamic.subnet_of(subnet):
+        raise _refused("range", str(dynamic), f"it is no part of {subnet}")
     return model.Network(
         id=network_id,
         bridge=_parse(texts, "bridge", naming.interface),
@@ -44,6 +50,8 @@ def network(
         dns=_parse({"dns": str(gateway), **texts}, "dns", _server),
         snat=_parse(texts, "snat", _boolean),
         mtu=_parse(texts, "mtu", _mtu),
+        range=dynamic,
+        stale=_parse(texts, "stale", _stale),
         created=created,
     )
 
@@ -120,6 +128,13 @@ def _boolean(text: str) -> bool:
         return _BOOLEANS[text.lower()]
     except KeyError:
         raise ValueError("it is true or false") from None
+
+
+def _stale(text: str) -> model.Stale:
+    try:
+        return model.Stale(text.lower())
+    except ValueError:
+        raise ValueError(f"it is one of {', '.join(model.Stale)}") from None
 
 
 def _mtu(text: str) -> int:

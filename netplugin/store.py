@@ -1,14 +1,13 @@
 """What the driver was told once and will not be told again: networks and endpoints, in one SQLite file."""
 
 import contextlib
-import datetime
 import ipaddress
 import pathlib
 import sqlite3
 import threading
 from collections.abc import Iterator
 
-from netplugin import model
+from netplugin import model, rows
 
 BUSY_SECONDS = 2.0  # how long a transaction waits for another one
 _VERSION = 1
@@ -16,12 +15,20 @@ _SCHEMA = """
 CREATE TABLE network (
     id TEXT PRIMARY KEY, bridge TEXT NOT NULL UNIQUE, bridge_made INTEGER NOT NULL, subnet TEXT NOT NULL,
     gateway TEXT NOT NULL, domain TEXT NOT NULL, dns_address TEXT NOT NULL, dns_port INTEGER NOT NULL,
-    snat INTEGER NOT NULL, mtu INTEGER NOT NULL, created TEXT NOT NULL
+    snat INTEGER NOT NULL, mtu INTEGER NOT NULL, range TEXT NOT NULL, stale TEXT NOT NULL, created TEXT NOT NULL
 ) STRICT;
 CREATE TABLE endpoint (
-    id TEXT PRIMARY KEY, network_id TEXT NOT NULL REFERENCES network (id), name TEXT NOT NULL,
-    address TEXT NOT NULL, mac TEXT NOT NULL, rung TEXT NOT NULL, created TEXT NOT NULL, sandbox TEXT,
-    UNIQUE (network_id, address)
+    id TEXT PRIMARY KEY, network_id TEXT NOT NULL REFERENCES network (id), name TEXT,
+    address TEXT NOT NULL, mac TEXT NOT NULL, rung TEXT NOT NULL, source TEXT NOT NULL, created TEXT NOT NULL,
+    settled INTEGER NOT NULL, sandbox TEXT, UNIQUE (network_id, address)
+) STRICT;
+CREATE TABLE move (
+    container TEXT PRIMARY KEY, network_id TEXT NOT NULL REFERENCES network (id), endpoint_id TEXT NOT NULL,
+    name TEXT NOT NULL, aliases TEXT NOT NULL, options TEXT NOT NULL
+) STRICT;
+CREATE TABLE lease (
+    network_id TEXT NOT NULL REFERENCES network (id), name TEXT NOT NULL, address TEXT NOT NULL,
+    PRIMARY KEY (network_id, name)
 ) STRICT;
 """
 
@@ -38,12 +45,12 @@ class Store:
 
     def networks(self) -> tuple[model.Network, ...]:
         """Return all networks, oldest first."""
-        return tuple(_network(row) for row in self._read("SELECT * FROM network ORDER BY created"))
+        return tuple(rows.network(row) for row in self._read("SELECT * FROM network ORDER BY created"))
 
     def network(self, network_id: str) -> model.Network:
         """Return a network; one that the driver was never told of cannot be served."""
         for row in self._read("SELECT * FROM network WHERE id = ?", network_id):
-            return _network(row)
+            return rows.network(row)
         raise model.Cannot(
             f"serve the network {network_id[:12]}",
             why="the driver has no record of it",
@@ -53,16 +60,25 @@ class Store:
 
     def endpoints(self) -> tuple[model.Endpoint, ...]:
         """Return all endpoints, oldest first."""
-        return tuple(_endpoint(row) for row in self._read("SELECT * FROM endpoint ORDER BY created"))
+        return tuple(rows.endpoint(row) for row in self._read("SELECT * FROM endpoint ORDER BY created"))
 
     def endpoint(self, endpoint_id: str) -> model.Endpoint | None:
         """Return an endpoint, or None."""
-        return next(map(_endpoint, self._read("SELECT * FROM endpoint WHERE id = ?", endpoint_id)), None)
+        return next(map(rows.endpoint, self._read("SELECT * FROM endpoint WHERE id = ?", endpoint_id)), None)
 
     def holder(self, network_id: str, address: ipaddress.IPv4Address) -> model.Endpoint | None:
         """Return the endpoint that has an address of the network, or None."""
         query = "SELECT * FROM endpoint WHERE network_id = ? AND address = ?"
-        return next(map(_endpoint, self._read(query, network_id, str(address))), None)
+        return next(map(rows.endpoint, self._read(query, network_id, str(address))), None)
+
+    def leased(self, network_id: str, name: str) -> ipaddress.IPv4Address | None:
+        """Return the address that DNS gave the name the last time, or None."""
+        query = "SELECT address FROM lease WHERE network_id = ? AND name = ?"
+        return next((ipaddress.IPv4Address(str(row["address"])) for row in self._read(query, network_id, name)), None)
+
+    def moves(self) -> tuple[model.Move, ...]:
+        """Return the moves that were begun and of which nobody knows that they ended."""
+        return tuple(rows.move(row) for row in self._read("SELECT * FROM move"))
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator["Transaction"]:
@@ -79,9 +95,9 @@ class Store:
         except sqlite3.Error as error:
             raise self._failed(error) from error
 
-    def _read(self, query: str, *values: str) -> list[sqlite3.Row]:
+    def _read(self, query: str, *values: str) -> list[rows.Row]:
         try:
-            return self._connection().execute(query, values).fetchall()
+            return [dict(row) for row in self._connection().execute(query, values)]
         except sqlite3.Error as error:
             raise self._failed(error) from error
 
@@ -131,76 +147,44 @@ class Transaction:
 
     def add_network(self, network: model.Network) -> None:
         """Add a network."""
-        self._connection.execute(
-            "INSERT INTO network VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                network.id,
-                network.bridge,
-                network.bridge_made,
-                str(network.subnet),
-                str(network.gateway),
-                network.domain,
-                str(network.dns.address),
-                network.dns.port,
-                network.snat,
-                network.mtu,
-                network.created.isoformat(),
-            ),
-        )
+        self._insert("network", rows.of_network(network))
 
     def remove_network(self, network_id: str) -> None:
-        """Remove a network and its endpoints; one that is not there is fine."""
-        self._connection.execute("DELETE FROM endpoint WHERE network_id = ?", (network_id,))
+        """Remove a network with all that belongs to it; one that is not there is fine."""
+        for table in ("move", "lease", "endpoint"):
+            self._connection.execute(f"DELETE FROM {table} WHERE network_id = ?", (network_id,))  # noqa: S608
         self._connection.execute("DELETE FROM network WHERE id = ?", (network_id,))
 
     def add_endpoint(self, endpoint: model.Endpoint) -> None:
         """Add an endpoint; the address must be free."""
-        self._connection.execute(
-            "INSERT INTO endpoint VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                endpoint.id,
-                endpoint.network_id,
-                endpoint.name,
-                str(endpoint.address),
-                endpoint.mac,
-                endpoint.rung,
-                endpoint.created.isoformat(),
-                endpoint.sandbox,
-            ),
-        )
+        self._insert("endpoint", rows.of_endpoint(endpoint))
 
     def remove_endpoint(self, endpoint_id: str) -> None:
         """Remove an endpoint; one that is not there is fine."""
         self._connection.execute("DELETE FROM endpoint WHERE id = ?", (endpoint_id,))
 
+    def settle(self, endpoint_id: str) -> None:
+        """Note that the endpoint's name is known for sure, and that DNS gives it the endpoint's address."""
+        self._connection.execute("UPDATE endpoint SET settled = 1 WHERE id = ?", (endpoint_id,))
+
+    def lease(self, network_id: str, name: str, address: ipaddress.IPv4Address) -> None:
+        """Remember what DNS gave the name, for when its server does not answer."""
+        self._insert("lease", (network_id, name, str(address)))
+
+    def begin(self, move: model.Move) -> None:
+        """Note a move before its first step, so that it is completed whatever happens in between."""
+        self._insert("move", rows.of_move(move))
+
+    def end(self, move: model.Move) -> None:
+        """Note that a move is done, or that there is nothing left to move."""
+        self._connection.execute("DELETE FROM move WHERE container = ?", (move.container,))
+
     def seat(self, endpoint_id: str, sandbox: str | None) -> None:
         """Say in which sandbox the endpoint is."""
         self._connection.execute("UPDATE endpoint SET sandbox = ? WHERE id = ?", (sandbox, endpoint_id))
 
-
-def _network(row: sqlite3.Row) -> model.Network:
-    return model.Network(
-        id=row["id"],
-        bridge=row["bridge"],
-        bridge_made=bool(row["bridge_made"]),
-        subnet=ipaddress.IPv4Network(row["subnet"]),
-        gateway=ipaddress.IPv4Address(row["gateway"]),
-        domain=row["domain"],
-        dns=model.Server(address=ipaddress.ip_address(row["dns_address"]), port=row["dns_port"]),
-        snat=bool(row["snat"]),
-        mtu=row["mtu"],
-        created=datetime.datetime.fromisoformat(row["created"]),
-    )
-
-
-def _endpoint(row: sqlite3.Row) -> model.Endpoint:
-    return model.Endpoint(
-        id=row["id"],
-        network_id=row["network_id"],
-        name=row["name"],
-        address=ipaddress.IPv4Address(row["address"]),
-        mac=row["mac"],
-        rung=model.Rung(row["rung"]),
-        created=datetime.datetime.fromisoformat(row["created"]),
-        sandbox=row["sandbox"],
-    )
+    def _insert(self, table: str, values: tuple[rows.Value, ...]) -> None:
+        """Insert a row; in the tables of moves and leases a newer one takes the place of an older."""
+        verb = "INSERT OR REPLACE" if table in {"move", "lease"} else "INSERT"
+        places = ", ".join("?" * len(values))
+        self._connection.execute(f"{verb} INTO {table} VALUES ({places})", values)

@@ -14,7 +14,7 @@ import dns.zone
 from netplugin import model
 
 LOOKUP_SECONDS = 2.0  # in all, with one repetition inside it
-TRANSFER_SECONDS = 3.0
+TRANSFER_SECONDS = 2.0
 
 
 def addresses(host: str, network: model.Network) -> tuple[ipaddress.IPv4Address, ...]:
@@ -41,10 +41,24 @@ def addresses(host: str, network: model.Network) -> tuple[ipaddress.IPv4Address,
     return tuple(sorted(map(ipaddress.IPv4Address, found)))
 
 
+def records(network: model.Network) -> tuple[model.Record, ...]:
+    """Transfer the zone (AXFR, RFC 5936) and return its names with their addresses in the subnet."""
+    return _records(_transfer(network), network)
+
+
 def fleet(network: model.Network) -> model.Fleet:
-    """Transfer the zone (AXFR, RFC 5936); ask the PTR of each address that has several names."""
-    origin = _origin(network)
-    zone = dns.zone.Zone(origin)
+    """Transfer the zone, and ask the PTR of each address that has several names."""
+    zone = _transfer(network)
+    found = _records(zone, network)
+    return model.Fleet(
+        serial=zone.get_soa().serial,
+        records=found,
+        pointers={address: name for address in _shared(found) if (name := _pointer(address, network))},
+    )
+
+
+def _transfer(network: model.Network) -> dns.zone.Zone:
+    zone = dns.zone.Zone(_origin(network))
     try:
         dns.query.inbound_xfr(
             str(network.dns.address),
@@ -55,13 +69,7 @@ def fleet(network: model.Network) -> model.Fleet:
         )
     except (dns.exception.DNSException, OSError) as error:
         raise _unanswered(f"transfer the zone {network.domain}", network, error) from error
-    records = tuple(sorted(_records(zone, network), key=lambda record: record.name))
-    shared = _shared(records)
-    return model.Fleet(
-        serial=zone.get_soa().serial,
-        records=records,
-        pointers={address: name for address in shared if (name := _pointer(address, network))},
-    )
+    return zone
 
 
 def _origin(network: model.Network) -> dns.name.Name:
@@ -78,7 +86,11 @@ def _resolver(network: model.Network) -> dns.resolver.Resolver:
     return resolver
 
 
-def _records(zone: dns.zone.Zone, network: model.Network) -> Iterable[model.Record]:
+def _records(zone: dns.zone.Zone, network: model.Network) -> tuple[model.Record, ...]:
+    return tuple(sorted(_inside(zone, network), key=lambda record: record.name))
+
+
+def _inside(zone: dns.zone.Zone, network: model.Network) -> Iterable[model.Record]:
     """Yield the names of one label with what A records they have in the subnet."""
     for name, rdataset in zone.iterate_rdatasets(dns.rdatatype.A):
         inside = sorted(a for r in rdataset if (a := ipaddress.IPv4Address(r.address)) in network.subnet)

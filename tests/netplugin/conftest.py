@@ -22,6 +22,8 @@ NETWORK = model.Network(
     dns=model.Server(address=ipaddress.IPv4Address("127.0.0.1"), port=53),
     snat=True,
     mtu=1500,
+    range=ipaddress.IPv4Network("172.31.0.192/26"),
+    stale=model.Stale.SERVE,
     created=datetime.datetime(2026, 11, 24, 10, 0, tzinfo=datetime.UTC),
 )
 ENDPOINT = model.Endpoint(
@@ -31,6 +33,8 @@ ENDPOINT = model.Endpoint(
     address=ipaddress.IPv4Address("172.31.0.2"),
     mac="02:66:ac:1f:00:02",
     rung=model.Rung.OPTION,
+    source=model.Source.DNS,
+    settled=True,
     created=NETWORK.created,
 )
 _serial = itertools.count()

@@ -13,9 +13,13 @@ class World:
 
     links: dict[str, model.Port | None] = dataclasses.field(default_factory=dict)  # None: a bridge
     rules: set[str] = dataclasses.field(default_factory=set)
-    records: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    zone: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     waiting: tuple[str, ...] = ()
     networks: set[str] = dataclasses.field(default_factory=set)
+    attached: dict[str, model.Attachment] = dataclasses.field(default_factory=dict)
+    moved: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    silent: set[str] = dataclasses.field(default_factory=set)  # "dns" and "engine" do not answer
+    woken: int = 0
     counts: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     failing: int = 0
     acts: int = 0
@@ -24,6 +28,14 @@ class World:
         self.acts += 1
         if self.acts == self.failing:
             raise model.Cannot("do it", why="it fails on purpose", hint="try again", reason=model.Reason.UNAVAILABLE)
+
+    def _ask(self, whom: str) -> None:
+        self._act()
+        if whom in self.silent:
+            raise model.Cannot("ask", why=f"{whom} is silent", hint="wait", reason=model.Reason.UNAVAILABLE)
+
+    def wake(self) -> None:
+        self.woken += 1
 
     def count(self, what: str) -> None:
         self.counts[what] += 1
@@ -77,20 +89,46 @@ class World:
     # DNS
 
     def addresses(self, host: str, network: model.Network) -> tuple[ipaddress.IPv4Address, ...]:
-        self._act()
+        self._ask("dns")
         assert network.domain
-        return tuple(ipaddress.IPv4Address(text) for text in self.records.get(host, ()))
+        return tuple(ipaddress.IPv4Address(text) for text in self.zone.get(host, ()))
+
+    def records(self, network: model.Network) -> tuple[model.Record, ...]:
+        return tuple(model.Record(name=name, addresses=self.addresses(name, network)) for name in self.zone)
 
     # the engine
 
     def candidates(self, network_id: str) -> tuple[str, ...]:
-        self._act()
+        self._ask("engine")
         assert len(network_id) == 64
         return self.waiting
 
     def network_ids(self) -> frozenset[str]:
-        self._act()
+        self._ask("engine")
         return frozenset(self.networks)
+
+    def attachments(self, network_id: str) -> dict[str, model.Attachment]:
+        self._ask("engine")
+        assert len(network_id) == 64
+        return self.attached
+
+    def prepare(self, endpoint: model.Endpoint, container: str, *, name: str) -> model.Move:
+        self._ask("engine")
+        return model.Move(
+            container=container,
+            network_id=endpoint.network_id,
+            endpoint_id=endpoint.id,
+            name=name,
+            aliases=("alias",),
+            options={"fullhost.name": name},
+        )
+
+    def complete(self, move: model.Move) -> None:
+        self._ask("engine")
+        assert move.aliases == ("alias",)
+        if move.container == "gone":
+            raise model.Cannot("move it", why="no such container", hint="-", reason=model.Reason.MISSING)
+        self.moved.append((move.container, move.name))
 
     # what the engine does with a veth
 

@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from netplugin import app, control, driver, keeper, model, protocol, store
+from netplugin import app, assignment, control, driver, keeper, model, protocol, settlement, store
 from tests.netplugin import fakes
 from tests.netplugin.conftest import NETWORK, Clock
 
@@ -65,7 +65,7 @@ class World(fakes.World):
 
 @pytest.fixture
 def world() -> World:
-    return World(records={"web": ("172.31.0.2",)})
+    return World(zone={"web": ("172.31.0.2",)})
 
 
 @pytest.fixture
@@ -74,14 +74,22 @@ def client(world: World, clock: Clock, tmp_path: pathlib.Path) -> flask.testing.
     use = driver.Driver(
         store=state,
         links=world,
-        zone=world,
         firewall=world,
         engine=world,
+        assigner=assignment.Assigner(store=state, zone=world, engine=world, now=clock, count=world.count),
         defaults={},
         now=clock,
         count=world.count,
+        wake=world.wake,
     )
-    keep = keeper.Keeper(store=state, links=world, firewall=world, now=clock, count=world.count)
+    keep = keeper.Keeper(
+        store=state,
+        links=world,
+        firewall=world,
+        now=clock,
+        count=world.count,
+        settler=settlement.Settler(store=state, zone=world, engine=world, count=world.count),
+    )
     asked = control.Control(
         store=state,
         links=world,
@@ -178,7 +186,7 @@ def test_the_log_has_one_line_a_call(client: flask.testing.FlaskClient, caplog: 
     _, line = caplog.messages
     assert line.startswith(
         "NetworkDriver.CreateEndpoint network=1f1f1f1f1f1f endpoint=abababababab "
-        "name=web address=172.31.0.2 rung=option ("
+        "name=web address=172.31.0.2 rung=option source=dns ("
     )
 
 

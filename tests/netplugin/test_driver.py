@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from netplugin import driver, model, naming, protocol, store
+from netplugin import assignment, driver, model, naming, protocol, store
 from tests.netplugin import fakes
 from tests.netplugin.conftest import NETWORK, Clock
 
@@ -25,20 +25,22 @@ def ref(endpoint_id: str) -> protocol.EndpointRef:
 
 @pytest.fixture
 def world() -> fakes.World:
-    return fakes.World(records={"web": ("172.31.0.2",), "db": ("172.31.0.3",), "twin": ("172.31.0.2",)})
+    return fakes.World(zone={"web": ("172.31.0.2",), "db": ("172.31.0.3",), "twin": ("172.31.0.2",)})
 
 
 @pytest.fixture
 def use(world: fakes.World, clock: Clock, tmp_path: pathlib.Path) -> driver.Driver:
+    state = store.Store(tmp_path / "driver.db")
     return driver.Driver(
-        store=store.Store(tmp_path / "driver.db"),
+        store=state,
         links=world,
-        zone=world,
         firewall=world,
         engine=world,
+        assigner=assignment.Assigner(store=state, zone=world, engine=world, now=clock, count=world.count),
         defaults={},
         now=clock,
         count=world.count,
+        wake=world.wake,
     )
 
 
@@ -126,17 +128,99 @@ class TestEndpoint:
         for _ in range(2):
             answer = use.create_endpoint(endpoint(WEB, "web"))
             assert answer.body == {"Interface": {"Address": "172.31.0.2/24", "MacAddress": "02:66:ac:1f:00:02"}}
-            assert answer.note == "name=web address=172.31.0.2 rung=option"
+            assert answer.note == "name=web address=172.31.0.2 rung=option source=dns"
         assert list(world.ports()) == [naming.veth(WEB).host]
         assert world.counts["rung.option"] == 1
 
     def test_without_an_option_the_only_candidate_has_it(self, use: driver.Driver, world: fakes.World) -> None:
         world.waiting = ("db",)
         assert "name=db address=172.31.0.3 rung=candidate" in use.create_endpoint(endpoint(DB, None)).note
-        world.waiting = ("db", "web")
-        with pytest.raises(model.Cannot, match="2 containers that do not run could be it"):
+        (kept,) = use.store.endpoints()
+        assert not kept.settled, "a container that runs could have been connected meanwhile"
+
+    @pytest.mark.parametrize("waiting", [(), ("db", "web")])
+    def test_where_nobody_can_tell_it_gets_a_provisional_address(
+        self, use: driver.Driver, world: fakes.World, waiting: tuple[str, ...]
+    ) -> None:
+        world.waiting = waiting
+        world.zone["squatter"] = ("172.31.0.193",)
+        assert (
+            "name=None address=172.31.0.192 rung=provisional source=range"
+            in use.create_endpoint(endpoint(WEB, None)).note
+        )
+        answer = use.create_endpoint(endpoint(DB, None)).body
+        assert answer == {"Interface": {"Address": "172.31.0.194/24", "MacAddress": "02:66:ac:1f:00:c2"}}
+        assert world.counts["rung.provisional"] == world.counts["address.range"] == 2
+
+    def test_a_range_that_is_used_up_is_a_clear_error(self, use: driver.Driver, world: fakes.World) -> None:
+        world.zone = {f"m{host}": (f"172.31.0.{host}",) for host in range(192, 256)}
+        with pytest.raises(model.Cannot, match=r"the range 172\.31\.0\.192/26 has no free one; name it: docker run"):
             use.create_endpoint(endpoint(WEB, None))
-        assert len(use.store.endpoints()) == 1
+        assert (world.ports(), use.store.endpoints()) == ({}, ())
+
+    def test_an_engine_that_boots_keeps_no_start_waiting(self, use: driver.Driver, world: fakes.World) -> None:
+        world.silent = {"engine"}
+        assert "rung=provisional" in use.create_endpoint(endpoint(WEB, None)).note
+        assert "rung=option" in use.create_endpoint(endpoint(DB, "db")).note
+        assert world.counts["engine.silent"] == 1
+
+    def test_a_name_server_that_is_silent_leaves_the_last_known_address(
+        self, use: driver.Driver, world: fakes.World
+    ) -> None:
+        use.create_endpoint(endpoint(WEB, "web"))
+        use.delete_endpoint(ref(WEB))
+        world.silent = {"dns"}
+        note = use.create_endpoint(endpoint(WEB, "web")).note
+        assert note == "name=web address=172.31.0.2 rung=option source=cache"
+        assert not use.store.endpoints()[0].settled
+        with pytest.raises(model.Cannot, match="dns is silent"):
+            use.create_endpoint(endpoint(DB, "db"))
+        assert world.counts["address.cache"] == 1
+
+    def test_a_name_server_that_was_silent_is_not_waited_for_by_each(
+        self, use: driver.Driver, world: fakes.World, clock: Clock
+    ) -> None:
+        for endpoint_id, name in ((WEB, "web"), (DB, "db")):
+            use.create_endpoint(endpoint(endpoint_id, name))
+            use.delete_endpoint(ref(endpoint_id))
+        world.silent = {"dns"}
+        use.create_endpoint(endpoint(WEB, "web"))
+        acts = world.acts
+        use.create_endpoint(endpoint(DB, "db"))
+        assert world.acts == acts + 1, "the veth, and no question"
+        assert world.counts["address.cache"] == world.counts["dns.silent"] == 2
+        world.silent = set()
+        use.delete_endpoint(ref(DB))
+        clock.move(5)
+        assert "source=dns" in use.create_endpoint(endpoint(DB, "db")).note
+
+    def test_a_network_can_refuse_what_dns_does_not_say_now(self, use: driver.Driver, world: fakes.World) -> None:
+        use.delete_network(protocol.NetworkRef(network_id=NETWORK.id))
+        use.create_network(dataclasses.replace(CREATE, options={"fullhost.stale": "refuse"}))
+        use.create_endpoint(endpoint(WEB, "web"))
+        use.delete_endpoint(ref(WEB))
+        world.silent = {"dns"}
+        with pytest.raises(model.Cannot, match="dns is silent"):
+            use.create_endpoint(endpoint(WEB, "web"))
+
+    def test_the_last_known_address_is_not_for_a_name_that_dns_denies(
+        self, use: driver.Driver, world: fakes.World
+    ) -> None:
+        use.create_endpoint(endpoint(WEB, "web"))
+        use.delete_endpoint(ref(WEB))
+        del world.zone["web"]
+        with pytest.raises(model.Cannot, match=r"has no A record for web\.local"):
+            use.create_endpoint(endpoint(WEB, "web"))
+
+    def test_the_keeper_is_woken_at_join_only_for_what_is_not_settled(
+        self, use: driver.Driver, world: fakes.World
+    ) -> None:
+        use.create_endpoint(endpoint(WEB, "web"))
+        use.join(protocol.Join(network_id=NETWORK.id, endpoint_id=WEB, sandbox="/run/docker/netns/1"))
+        assert world.woken == 0
+        use.create_endpoint(endpoint(DB, None))
+        use.join(protocol.Join(network_id=NETWORK.id, endpoint_id=DB, sandbox="/run/docker/netns/2"))
+        assert world.woken == 1
 
     def test_a_mac_that_the_user_gave_is_kept_and_not_given_back(self, use: driver.Driver) -> None:
         request = dataclasses.replace(endpoint(WEB, "web"), mac="02:00:00:00:00:09")

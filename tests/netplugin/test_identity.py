@@ -16,19 +16,9 @@ def test_the_only_candidate_is_the_owner() -> None:
     assert owner == model.Owner(name="database", rung=model.Rung.CANDIDATE)
 
 
-@pytest.mark.parametrize(
-    ("containers", "why"),
-    [
-        ((), "no container that is set to join this network"),
-        (("web", "db"), "2 containers that do not run could be it: db, web"),
-        (tuple("abcdef"), "6 containers that do not run could be it: a, b, c, d, e …"),
-    ],
-)
-def test_it_never_guesses(containers: tuple[str, ...], why: str) -> None:
-    with pytest.raises(model.Cannot, match=r"driver-opt=fullhost\.name=NAME") as caught:
-        identity.by_candidates(containers, domain="local")
-    assert why in str(caught.value)
-    assert caught.value.reason is model.Reason.CONFLICT
+@pytest.mark.parametrize("containers", [(), ("web", "db"), tuple("abcdef")])
+def test_it_never_guesses(containers: tuple[str, ...]) -> None:
+    assert identity.by_candidates(containers, domain="local") is None
 
 
 @pytest.mark.parametrize("name", ["a_b", "a.b", "x" * 64])

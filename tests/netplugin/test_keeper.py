@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from netplugin import keeper, model, naming, store
+from netplugin import keeper, model, naming, settlement, store
 from tests.netplugin import fakes
 from tests.netplugin.conftest import ENDPOINT, NETWORK, Clock
 
@@ -28,7 +28,8 @@ def keep(world: fakes.World, clock: Clock, tmp_path: pathlib.Path) -> keeper.Kee
     with state.transaction() as transaction:
         transaction.add_network(NETWORK)
         transaction.add_endpoint(ENDPOINT)
-    return keeper.Keeper(store=state, links=world, firewall=world, now=clock, count=world.count)
+    settler = settlement.Settler(store=state, zone=world, engine=world, count=world.count)
+    return keeper.Keeper(store=state, links=world, firewall=world, now=clock, count=world.count, settler=settler)
 
 
 def test_where_all_is_well_nothing_happens(keep: keeper.Keeper, world: fakes.World) -> None:

@@ -22,6 +22,8 @@ def test_without_options_it_is_the_network_of_the_seed() -> None:
     assert network.dns == model.Server(address=network.gateway, port=53)
     assert network.snat
     assert network.mtu == 1500
+    assert str(network.range) == "172.31.0.192/26"
+    assert network.stale is model.Stale.SERVE
     assert not network.bridge_made
 
 
@@ -70,6 +72,9 @@ def test_a_dns_server_has_an_address_and_perhaps_a_port(text: str, address: str,
         ("mtu", "65536"),
         ("mtu", "-1500"),
         ("mtu", "1e3"),
+        ("range", "172.31.1.0/26"),
+        ("range", "172.31.0.1/26"),
+        ("stale", "perhaps"),
     ],
 )
 def test_a_malformed_option_is_refused_by_its_name(key: str, text: str) -> None:

@@ -80,6 +80,37 @@ def test_a_network_goes_with_its_endpoints_and_twice(state: store.Store) -> None
         assert state.endpoints() == ()
 
 
+def test_what_dns_gave_a_name_the_last_time_is_remembered(state: store.Store) -> None:
+    filled(state)
+    for text in ("172.31.0.2", "172.31.0.7"):
+        with state.transaction() as transaction:
+            transaction.lease(NETWORK.id, "web", ipaddress.IPv4Address(text))
+        assert state.leased(NETWORK.id, "web") == ipaddress.IPv4Address(text)
+    assert state.leased(NETWORK.id, "db") is None
+    with state.transaction() as transaction:
+        transaction.remove_network(NETWORK.id)
+    assert state.leased(NETWORK.id, "web") is None
+
+
+def test_an_endpoint_settles(state: store.Store) -> None:
+    filled(state)
+    unsettled = dataclasses.replace(
+        ENDPOINT,
+        id="cd" * 32,
+        address=ipaddress.IPv4Address("172.31.0.200"),
+        name=None,
+        rung=model.Rung.PROVISIONAL,
+        source=model.Source.RANGE,
+        settled=False,
+    )
+    with state.transaction() as transaction:
+        transaction.add_endpoint(unsettled)
+    assert state.endpoint(unsettled.id) == unsettled
+    with state.transaction() as transaction:
+        transaction.settle(unsettled.id)
+    assert state.endpoint(unsettled.id) == dataclasses.replace(unsettled, settled=True)
+
+
 def test_threads_take_turns(state: store.Store) -> None:
     filled(state)
 

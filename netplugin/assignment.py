@@ -1,0 +1,86 @@
+"""Whose endpoint it is and which address it gets: what has to be asked for it, outside any lock, and decided."""
+
+import dataclasses
+import datetime
+import ipaddress
+import logging
+import typing
+from collections.abc import Callable
+
+from netplugin import addressing, identity, model, store
+
+QUIET = datetime.timedelta(seconds=5)
+_log = logging.getLogger("fullhost")
+
+
+class Zone(typing.Protocol):
+    """What is asked of DNS (netplugin.zone)."""
+
+    def addresses(self, host: str, network: model.Network) -> tuple[ipaddress.IPv4Address, ...]: ...
+    def records(self, network: model.Network) -> tuple[model.Record, ...]: ...
+
+
+class Engine(typing.Protocol):
+    """What is asked of the engine (netplugin.engine)."""
+
+    def candidates(self, network_id: str) -> tuple[str, ...]: ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Assigner:
+    """The assignment over its leaves; `count` adds one to a counter that `fhv status` shows.
+
+    `quiet` has, by network, until when its DNS server is not asked again for a name whose last address is known: at
+    boot, every start would wait for it.
+    """
+
+    store: store.Store
+    zone: Zone
+    engine: Engine
+    now: Callable[[], datetime.datetime]
+    count: Callable[[str], None]
+    quiet: dict[str, datetime.datetime] = dataclasses.field(default_factory=dict)
+
+    def assign(self, option: str | None, network: model.Network) -> model.Assignment:
+        """Return the assignment of a new endpoint; provisional where nobody can tell yet whose it is."""
+        owner = identity.by_option(option, domain=network.domain) or self._candidate(network)
+        if owner is None:
+            return model.Assignment(
+                name=None, rung=model.Rung.PROVISIONAL, source=model.Source.RANGE, avoid=self._given(network)
+            )
+        leased = self.store.leased(network.id, owner.name) if network.stale is model.Stale.SERVE else None
+        if leased is None or self.now() >= self.quiet.get(network.id, self.now()):
+            try:
+                answers = self.zone.addresses(owner.name, network)
+                address = addressing.choose(owner.name, answers, network)
+                return model.Assignment(name=owner.name, rung=owner.rung, source=model.Source.DNS, address=address)
+            except model.Cannot as error:
+                if error.reason is not model.Reason.UNAVAILABLE:
+                    raise
+                self.quiet[network.id] = self.now() + QUIET
+                if leased is None:
+                    raise
+                _log.warning("%s has its last known address %s: %s", owner.name, leased, error)
+        self.count("dns.silent")
+        return model.Assignment(name=owner.name, rung=owner.rung, source=model.Source.CACHE, address=leased)
+
+    def _candidate(self, network: model.Network) -> model.Owner | None:
+        """Ask the engine who is about to start; while it boots it does not answer, and nobody waits for it."""
+        try:
+            return identity.by_candidates(self.engine.candidates(network.id), domain=network.domain)
+        except model.Cannot as error:
+            if error.reason is not model.Reason.UNAVAILABLE:
+                raise
+            self.count("engine.silent")
+            _log.info("%s", error)
+            return None
+
+    def _given(self, network: model.Network) -> frozenset[ipaddress.IPv4Address]:
+        """Return the addresses that the zone gives names; none where it cannot be transferred now."""
+        try:
+            records = self.zone.records(network)
+        except model.Cannot as error:
+            self.count("dns.silent")
+            _log.warning("%s", error)
+            return frozenset()
+        return frozenset(address for record in records for address in record.addresses)

@@ -1,0 +1,102 @@
+"""The nouns as rows of the store's tables, and back: texts, numbers and nothing."""
+
+import datetime
+import ipaddress
+import json
+from collections.abc import Mapping
+
+from netplugin import model
+
+Value = str | int | None
+Row = Mapping[str, Value]
+
+
+def of_network(network: model.Network) -> tuple[Value, ...]:
+    """Return the row of a network."""
+    return (
+        network.id,
+        network.bridge,
+        network.bridge_made,
+        str(network.subnet),
+        str(network.gateway),
+        network.domain,
+        str(network.dns.address),
+        network.dns.port,
+        network.snat,
+        network.mtu,
+        str(network.range),
+        network.stale,
+        network.created.isoformat(),
+    )
+
+
+def of_endpoint(endpoint: model.Endpoint) -> tuple[Value, ...]:
+    """Return the row of an endpoint."""
+    return (
+        endpoint.id,
+        endpoint.network_id,
+        endpoint.name,
+        str(endpoint.address),
+        endpoint.mac,
+        endpoint.rung,
+        endpoint.source,
+        endpoint.created.isoformat(),
+        endpoint.settled,
+        endpoint.sandbox,
+    )
+
+
+def of_move(move: model.Move) -> tuple[Value, ...]:
+    """Return the row of a move."""
+    aliases, options = json.dumps(move.aliases), json.dumps(move.options)
+    return move.container, move.network_id, move.endpoint_id, move.name, aliases, options
+
+
+def move(row: Row) -> model.Move:
+    """Return the move of a row."""
+    return model.Move(
+        container=str(row["container"]),
+        network_id=str(row["network_id"]),
+        endpoint_id=str(row["endpoint_id"]),
+        name=str(row["name"]),
+        aliases=tuple(json.loads(str(row["aliases"]))),
+        options=dict(json.loads(str(row["options"]))),
+    )
+
+
+def network(row: Row) -> model.Network:
+    """Return the network of a row."""
+    return model.Network(
+        id=str(row["id"]),
+        bridge=str(row["bridge"]),
+        bridge_made=bool(row["bridge_made"]),
+        subnet=ipaddress.IPv4Network(str(row["subnet"])),
+        gateway=ipaddress.IPv4Address(str(row["gateway"])),
+        domain=str(row["domain"]),
+        dns=model.Server(address=ipaddress.ip_address(str(row["dns_address"])), port=int(row["dns_port"] or 0)),
+        snat=bool(row["snat"]),
+        mtu=int(row["mtu"] or 0),
+        range=ipaddress.IPv4Network(str(row["range"])),
+        stale=model.Stale(str(row["stale"])),
+        created=datetime.datetime.fromisoformat(str(row["created"])),
+    )
+
+
+def endpoint(row: Row) -> model.Endpoint:
+    """Return the endpoint of a row."""
+    return model.Endpoint(
+        id=str(row["id"]),
+        network_id=str(row["network_id"]),
+        name=_optional(row["name"]),
+        address=ipaddress.IPv4Address(str(row["address"])),
+        mac=str(row["mac"]),
+        rung=model.Rung(str(row["rung"])),
+        source=model.Source(str(row["source"])),
+        settled=bool(row["settled"]),
+        created=datetime.datetime.fromisoformat(str(row["created"])),
+        sandbox=_optional(row["sandbox"]),
+    )
+
+
+def _optional(value: Value) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,132 @@
+"""What was not known for sure at the start is found out afterwards: provisional, guessed and cached endpoints settle.
+
+A network inspection names each container from Join on. A container that has another address than its own is moved:
+disconnected, and connected with its name in a driver option, which the engine keeps and sends at every later start.
+"""
+
+import contextlib
+import dataclasses
+import ipaddress
+import logging
+import typing
+from collections.abc import Callable
+
+from netplugin import addressing, model, naming, store
+
+_log = logging.getLogger("fullhost")
+
+
+class Zone(typing.Protocol):
+    """What is asked of DNS (netplugin.zone)."""
+
+    def addresses(self, host: str, network: model.Network) -> tuple[ipaddress.IPv4Address, ...]: ...
+
+
+class Engine(typing.Protocol):
+    """What is asked and wished of the engine (netplugin.engine)."""
+
+    def attachments(self, network_id: str) -> dict[str, model.Attachment]: ...
+    def prepare(self, endpoint: model.Endpoint, container: str, *, name: str) -> model.Move: ...
+    def complete(self, move: model.Move) -> None: ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Settler:
+    """The settlement over its leaves.
+
+    `told` has, by endpoint, the failure that was told last, and `moved`, by container, where it was moved to last.
+    """
+
+    store: store.Store
+    zone: Zone
+    engine: Engine
+    count: Callable[[str], None]
+    told: dict[str, str] = dataclasses.field(default_factory=dict)
+    moved: dict[str, tuple[str, ipaddress.IPv4Address]] = dataclasses.field(default_factory=dict)
+
+    def pending(self) -> bool:
+        """Tell whether there is an endpoint that the next look may settle."""
+        return any(not endpoint.settled and endpoint.id not in self.told for endpoint in self.store.endpoints())
+
+    def settle(self) -> None:
+        """Look after every endpoint that has joined and is not settled; one that cannot settle is told once.
+
+        Moves that an earlier life of the driver or of the engine did not end come first.
+        """
+        for move in self.store.moves():
+            with contextlib.suppress(model.Cannot):  # told when it was begun; the engine may not answer yet
+                self._complete(move)
+        endpoints = self.store.endpoints()
+        for gone in self.told.keys() - {endpoint.id for endpoint in endpoints}:
+            del self.told[gone]
+        for network in self.store.networks():
+            unsettled = [e for e in endpoints if e.network_id == network.id and not e.settled]
+            if not unsettled:
+                continue
+            try:
+                attachments = self.engine.attachments(network.id)
+            except model.Cannot as error:
+                _log.debug("%s", error)  # at boot the engine does not answer yet: next time
+                continue
+            for endpoint in unsettled:
+                if endpoint.id in attachments:
+                    self._settle(endpoint, attachments[endpoint.id], network)
+
+    def _settle(self, endpoint: model.Endpoint, attachment: model.Attachment, network: model.Network) -> None:
+        try:
+            name = self._name(endpoint, attachment, network)
+            address = addressing.choose(name, self.zone.addresses(name, network), network)
+            if (name, address) == (endpoint.name, endpoint.address):
+                with self.store.transaction() as transaction:
+                    transaction.settle(endpoint.id)
+                    transaction.lease(network.id, name, address)
+                self.moved.pop(attachment.container or "", None)
+                self.count(f"settled.{endpoint.rung}")
+            elif attachment.container is not None:
+                self._move(endpoint, attachment.container, name, address)
+            self.told.pop(endpoint.id, None)
+        except model.Cannot as error:
+            if self.told.get(endpoint.id) != str(error):
+                self.count("settle.failed")
+                _log.warning("the endpoint %s keeps %s: %s", endpoint.id[:12], endpoint.address, error)
+            self.told[endpoint.id] = str(error)
+
+    def _name(self, endpoint: model.Endpoint, attachment: model.Attachment, network: model.Network) -> str:
+        """Return the name that the endpoint should have: the one in its option, else the container's own."""
+        if endpoint.rung is model.Rung.OPTION and endpoint.name is not None:
+            return endpoint.name
+        return naming.label(attachment.name, domain=network.domain)
+
+    def _move(self, endpoint: model.Endpoint, container: str, name: str, address: ipaddress.IPv4Address) -> None:
+        """Move the container, unless another one lives at the address: then it would only lose what it has.
+
+        The address is remembered first, for an endpoint that is made while DNS is not asked; and nobody is moved to
+        the same place twice, however often it is found elsewhere.
+        """
+        holder = self.store.holder(endpoint.network_id, address)
+        if holder is not None and holder.id != endpoint.id:
+            raise addressing.taken(name, holder)
+        if self.moved.get(container) == (name, address):
+            raise model.Cannot(
+                f"move {name} to {address}",
+                why="it was moved there before, and is not there",
+                hint="see the engine's log, and start it again",
+                reason=model.Reason.CONFLICT,
+            )
+        move = self.engine.prepare(endpoint, container, name=name)
+        with self.store.transaction() as transaction:
+            transaction.lease(endpoint.network_id, name, address)
+            transaction.begin(move)
+        self.moved[container] = (name, address)
+        self._complete(move)
+        self.count("moved")
+        _log.warning("moved %s from %s to its own address %s", name, endpoint.address, address)
+
+    def _complete(self, move: model.Move) -> None:
+        try:
+            self.engine.complete(move)
+        except model.Cannot as error:
+            if error.reason is not model.Reason.MISSING:
+                raise
+        with self.store.transaction() as transaction:
+            transaction.end(move)
