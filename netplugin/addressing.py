@@ -7,7 +7,7 @@ from netplugin import model
 
 Address = ipaddress.IPv4Address
 # From CreateEndpoint until the sandbox takes the veth: up to 27.x a whole process start lies between.
-GRACE = datetime.timedelta(seconds=60)
+GRACE = datetime.timedelta(seconds=20)
 
 
 def choose(name: str, answers: tuple[Address, ...], network: model.Network) -> Address:
@@ -56,8 +56,11 @@ def is_stale(
     now: datetime.datetime,
     grace: datetime.timedelta = GRACE,
 ) -> bool:
-    """Tell whether an endpoint is of no live container: its veth is gone, or no sandbox took it within the grace."""
-    if port is None:
+    """Tell whether an endpoint is of no live container.
+
+    Its veth is gone, or came back from its sandbox, or no sandbox took it within the grace.
+    """
+    if port is None or (endpoint.left and port.peer is model.Whereabouts.HERE):
         return True
     return port.peer is model.Whereabouts.HERE and now - endpoint.created >= grace
 

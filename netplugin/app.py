@@ -1,6 +1,5 @@
 """The edge: every call of the driver on one screen, what answers it, and how an error is told."""
 
-import collections
 import datetime
 import importlib.metadata
 import json
@@ -18,6 +17,7 @@ from netplugin import (
     assignment,
     config,
     control,
+    counting,
     driver,
     engine,
     firewall,
@@ -37,7 +37,9 @@ _STATUS = {
     model.Reason.CONFLICT: 409,
     model.Reason.UNAVAILABLE: 503,
 }
-_APP_LOAD_ERROR = 4  # to gunicorn, that a worker would fail again (gunicorn.arbiter.Arbiter)
+ACTIVATION_GRACE = datetime.timedelta(seconds=5)
+# What the exit of a worker tells gunicorn (gunicorn.arbiter.Arbiter): at 4 it gives up, at 1 it makes a new one.
+_APP_LOAD_ERROR, _TRY_AGAIN = 4, 1
 _log = logging.getLogger("fullhost")
 
 Form = typing.TypeVar("Form")
@@ -89,17 +91,17 @@ def create_app(environment: Mapping[str, str] = os.environ) -> flask.Flask:
         return _assemble(config.read(environment))
     except model.Cannot as error:
         _log.error("%s", error)
-        raise SystemExit(_APP_LOAD_ERROR) from None
+        passing = error.reason is model.Reason.UNAVAILABLE
+        raise SystemExit(_TRY_AGAIN if passing else _APP_LOAD_ERROR) from None
 
 
 def _assemble(settings: config.Settings) -> flask.Flask:
     """Put the leaves under the use cases, and let the keeper make a first pass; it goes on in a thread of its own."""
     _log.setLevel(settings.log_level.upper())
-    counters = Counters()
+    counters = counting.Counters()
     state, rules, docker = store.Store(settings.state), firewall.Firewall(), engine.Engine(settings.docker)
     woken = threading.Event()
     settler = settlement.Settler(store=state, zone=zone, engine=docker, count=counters.add)
-    keep = keeper.Keeper(store=state, links=links, firewall=rules, now=_now, count=counters.add, settler=settler)
     use = driver.Driver(
         store=state,
         links=links,
@@ -111,12 +113,25 @@ def _assemble(settings: config.Settings) -> flask.Flask:
         now=_now,
         count=counters.add,
     )
+    told: dict[str, str] = {}
+    keep = keeper.Keeper(
+        store=state,
+        links=links,
+        firewall=rules,
+        engine=docker,
+        settler=settler,
+        dismantle=use.dismantle,
+        now=_now,
+        count=counters.add,
+        told=told,
+    )
     asked = control.Control(
         store=state,
         links=links,
         zone=zone,
         engine=docker,
         counters=counters.read,
+        told=told,
         version=importlib.metadata.version("fullhost"),
         pid=os.getpid(),
         started=_now(),
@@ -139,32 +154,30 @@ def wire(table: Mapping[str, Call], asked: Mapping[str, Question], *, count: Cal
     return app
 
 
-class Counters:
-    """Named counters since the start of the driver; threads add to them."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._counts = collections.Counter[str]()
-
-    def add(self, name: str) -> None:
-        """Add one."""
-        with self._lock:
-            self._counts[name] += 1
-
-    def read(self) -> dict[str, int]:
-        """Return all counters by name."""
-        with self._lock:
-            return dict(sorted(self._counts.items()))
-
-
 def _activate(keep: keeper.Keeper) -> protocol.Answer:
-    """Answer the first call of an engine's life: what an earlier one left half started is over."""
-    keep.collect(grace=datetime.timedelta(0))
+    """Answer the first call of an engine's life, whatever happens: it takes an Err for a driver of nothing, for good.
+
+    What an earlier engine left half started is over; a few seconds of grace are for who uses the call as a ping.
+    """
+    try:
+        keep.collect(grace=ACTIVATION_GRACE)
+    except model.Cannot as error:
+        _log.warning("%s", error)
     return protocol.activated()
 
 
 def _call(parse: Callable[[protocol.Json], Form], use: Callable[[Form], protocol.Answer]) -> Call:
-    return lambda body: use(parse(body))
+    def call(body: protocol.Json) -> protocol.Answer:
+        if not body:  # moby, pkg/plugins/client.go: it sends what was read already again, without its body
+            raise model.Cannot(
+                "read the request",
+                why="it is empty, as the engine sends one again when the driver was restarted meanwhile",
+                hint="do it again",
+                reason=model.Reason.UNAVAILABLE,
+            )
+        return use(parse(body))
+
+    return call
 
 
 def _served(name: str, call: Call, count: Callable[[str], None]) -> View:

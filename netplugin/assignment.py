@@ -24,6 +24,7 @@ class Engine(typing.Protocol):
     """What is asked of the engine (netplugin.engine)."""
 
     def candidates(self, network_id: str) -> tuple[str, ...]: ...
+    def attachments(self, network_id: str) -> dict[str, model.Attachment]: ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +64,27 @@ class Assigner:
                 _log.warning("%s has its last known address %s: %s", owner.name, leased, error)
         self.count("dns.silent")
         return model.Assignment(name=owner.name, rung=owner.rung, source=model.Source.CACHE, address=leased)
+
+    def verify(self, endpoint: model.Endpoint) -> bool:
+        """Tell whether it is known for sure, at Join, that the endpoint is of its container; a wrong one is refused.
+
+        From Join on the engine names the container, if it answers (9 to 24 ms). The only one that waits to start need
+        not be the one that joins: a container that runs may be connected meanwhile.
+        """
+        if endpoint.rung is not model.Rung.CANDIDATE or endpoint.source is not model.Source.DNS:
+            return False
+        try:
+            attachment = self.engine.attachments(endpoint.network_id).get(endpoint.id)
+        except model.Cannot:
+            return False  # it boots: the keeper finds out later
+        if attachment is None or attachment.name.lower() == endpoint.name:
+            return attachment is not None
+        raise model.Cannot(
+            f"give {attachment.name} the address of {endpoint.name}",
+            why=f"{endpoint.name} was the only container that waited to start, and {attachment.name} is another one",
+            hint=f"name it: docker network connect --driver-opt fullhost.name={attachment.name} NETWORK CONTAINER",
+            reason=model.Reason.CONFLICT,
+        )
 
     def _candidate(self, network: model.Network) -> model.Owner | None:
         """Ask the engine who is about to start; while it boots it does not answer, and nobody waits for it."""

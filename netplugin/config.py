@@ -42,8 +42,8 @@ def _seconds(text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = -1
-    if not 0 <= seconds <= 86400:
-        raise _refused("FULLHOST_KEEPER_SECONDS", text, "it is 0 to 86400 seconds")
+    if not (seconds == 0 or 0.1 <= seconds <= 86400):
+        raise _refused("FULLHOST_KEEPER_SECONDS", text, "it is 0, or 0.1 to 86400 seconds")
     return seconds
 
 

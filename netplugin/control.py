@@ -38,6 +38,7 @@ class Control:
     zone: Zone
     engine: Engine
     counters: Callable[[], Mapping[str, int]]
+    told: Mapping[str, str]
     version: str
     pid: int
     started: datetime.datetime
@@ -52,7 +53,10 @@ class Control:
             "networks": [self._network(network) for network in networks],
             "endpoints": [_endpoint(endpoint) for endpoint in self.store.endpoints()],
             "counters": dict(self.counters()),
-            "warnings": [warning for network in networks for warning in self._warnings(network)],
+            "warnings": [
+                *self.told.values(),
+                *(warning for network in networks for warning in self._warnings(network)),
+            ],
         }
 
     def fleet(self, network_id: str) -> Json:

@@ -14,6 +14,7 @@ class Links(typing.Protocol):
     """What the driver does with links (netplugin.links)."""
 
     def exists(self, name: str) -> bool: ...
+    def overlapping(self, network: model.Network) -> str | None: ...
     def check_bridge(self, network: model.Network) -> None: ...
     def ensure_bridge(self, network: model.Network) -> None: ...
     def create_veth(self, veth: model.Veth, network: model.Network) -> None: ...
@@ -53,23 +54,25 @@ class Driver:
 
     def create_network(self, request: protocol.CreateNetwork) -> protocol.Answer:
         """Make bridge and rules; keep the options, which the engine never sends again. Asked twice, done once."""
-        _refuse_unserved(request)
+        options.refuse_unserved(pools=request.pools, ipv4=request.ipv4, ipv6=request.ipv6, internal=request.internal)
         wish = options.network(request.network_id, request.options, defaults=self.defaults, created=self.now())
-        standing = self.store.networks()
-        if any(network.id == wish.id for network in standing):
+        if any(network.id == wish.id for network in self.store.networks()):
             return protocol.Answer()
-        self._make_way(wish, standing)
+        self._make_way(wish)
         made = not self.links.exists(wish.bridge)
         network = dataclasses.replace(wish, bridge_made=made)
         with contextlib.ExitStack() as undo:
+            # The row goes first, and on its own: of a driver that dies half way, the keeper finds what was begun.
             with self.store.transaction() as transaction:
+                _refuse_clash(network, self.store.networks())
                 transaction.add_network(network)
+            undo.callback(self.dismantle, network)
+            with self.store.transaction():  # nothing to write: it keeps the keeper from doing the same meanwhile
                 if made:
-                    undo.callback(self.links.delete_link, network.bridge)
+                    self._refuse_overlap(network)
                     self.links.ensure_bridge(network)
                 else:
                     self.links.check_bridge(network)
-                undo.callback(self.firewall.delete, network.id)
                 self.firewall.ensure(network)
             undo.pop_all()
         return protocol.Answer()
@@ -78,7 +81,7 @@ class Driver:
         """Take away all that the network made, a bridge only if it was made by it; try each step, then complain."""
         network = next((n for n in self.store.networks() if n.id == request.network_id), None)
         if network is not None:
-            self._delete(network)
+            self.dismantle(network)
         return protocol.Answer()
 
     def create_endpoint(self, request: protocol.CreateEndpoint) -> protocol.Answer:
@@ -114,16 +117,19 @@ class Driver:
                 hint="start the container again",
                 reason=model.Reason.MISSING,
             )
+        settled = endpoint.settled or self.assigner.verify(endpoint)
         with self.store.transaction() as transaction:
             transaction.seat(endpoint.id, request.sandbox)
-        if not endpoint.settled:
+            if settled:
+                transaction.settle(endpoint.id)
+        if not settled:
             self.wake()
         return protocol.joined(peer=naming.veth(endpoint.id).peer, gateway=str(network.gateway))
 
     def leave(self, request: protocol.EndpointRef) -> protocol.Answer:
         """Note that no sandbox has the endpoint; it may be unknown, or have left before."""
         with self.store.transaction() as transaction:
-            transaction.seat(request.endpoint_id, None)
+            transaction.unseat(request.endpoint_id)
         return protocol.Answer()
 
     def publish(self, request: protocol.Publish) -> protocol.Answer:
@@ -157,13 +163,14 @@ class Driver:
                         raise addressing.taken(endpoint.name, holder)
                     transaction.remove_endpoint(holder.id)
                     self.links.delete_link(naming.veth(holder.id).host)
-                    self.count("superseded")
                 transaction.add_endpoint(endpoint)
                 if endpoint.name is not None and endpoint.source is model.Source.DNS:
                     transaction.lease(network.id, endpoint.name, endpoint.address)
                 undo.callback(self.links.delete_link, veth.host)
                 self.links.create_veth(veth, network)
             undo.pop_all()
+        if holder is not None:
+            self.count("superseded")
         return endpoint
 
     def _address(self, assigned: model.Assignment, network: model.Network) -> ipaddress.IPv4Address:
@@ -173,17 +180,26 @@ class Driver:
         held = {endpoint.address for endpoint in self.store.endpoints() if endpoint.network_id == network.id}
         return addressing.provisional(network, assigned.avoid | held)
 
-    def _make_way(self, wish: model.Network, standing: tuple[model.Network, ...]) -> None:
+    def _make_way(self, wish: model.Network) -> None:
         """Delete the networks in the wish's way that the engine has no more: their DeleteNetwork never came."""
-        while (other := options.clash(wish, standing)) is not None:
+        while (other := options.clash(wish, self.store.networks())) is not None:
             if other.id in self.engine.network_ids():
                 raise options.clashes(wish, other)
-            self._delete(other)
+            self.dismantle(other)
             self.count("collected.network")
-            standing = tuple(network for network in standing if network.id != other.id)
 
-    def _delete(self, network: model.Network) -> None:
-        """Delete under the write lock, where the keeper puts nothing back meanwhile; the row stays if a step fails."""
+    def _refuse_overlap(self, network: model.Network) -> None:
+        """Refuse a subnet of which another interface has an address: its hosts would not be reached any more."""
+        if (other := self.links.overlapping(network)) is not None:
+            raise model.Cannot(
+                f"make the network with {network.subnet}",
+                why=f"{other}, which is part of it or has it as a part",
+                hint="give another one with -o fullhost.subnet=…",
+                reason=model.Reason.CONFLICT,
+            )
+
+    def dismantle(self, network: model.Network) -> None:
+        """Take a network away, under the lock, so that the keeper puts nothing back; if a step fails, the row stays."""
         with self.store.transaction() as transaction, contextlib.ExitStack() as steps:
             for endpoint in self.store.endpoints():
                 if endpoint.network_id == network.id:
@@ -194,18 +210,10 @@ class Driver:
             transaction.remove_network(network.id)
 
 
-def _refuse_unserved(request: protocol.CreateNetwork) -> None:
-    """Refuse what this driver does not do, each with the command to type instead."""
-    create = "docker network create -d fullhost --ipam-driver null [-o fullhost.KEY=VALUE …] NAME"
-    if request.pools != ("0.0.0.0/0",) or not request.ipv4:
-        why = "another IPAM driver than null would give out addresses; here DNS does"
-    elif request.ipv6:
-        why = "IPv6 is not served yet"
-    elif request.internal:
-        why = "a network without a way out (--internal) is not served yet"
-    else:
-        return
-    raise model.Cannot("make the network", why=why, hint=f"type: {create}")
+def _refuse_clash(network: model.Network, standing: tuple[model.Network, ...]) -> None:
+    """Look once more, under the write lock: another network may have been made meanwhile."""
+    if (other := options.clash(network, standing)) is not None:
+        raise options.clashes(network, other)
 
 
 def _refuse_settled(request: protocol.CreateEndpoint) -> None:

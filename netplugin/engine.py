@@ -145,6 +145,7 @@ class Engine:
         try:
             return question(self._client())
         except docker.errors.APIError as error:
+            self._connected = None  # the next question asks for the version again: the engine may have been upgraded
             raise _failed(what, error) from error
         except (docker.errors.DockerException, requests.RequestException) as error:
             self._silent_until = time.monotonic() + SILENCE_SECONDS
@@ -153,9 +154,15 @@ class Engine:
     def _client(self) -> docker.APIClient:
         """Return the client; the first call asks the engine for its API version (29 refuses those below 1.44)."""
         with self._lock:
+            if time.monotonic() < self._silent_until:
+                raise requests.ConnectionError("it was silent for somebody else")
             if self._connected is None:
-                # The stubs know whole seconds only; requests, which gets it, takes parts of them.
-                self._connected = docker.APIClient(base_url=self._url, version="auto", timeout=SECONDS)  # type: ignore[arg-type]
+                try:
+                    # The stubs know whole seconds only; requests, which gets it, takes parts of them.
+                    self._connected = docker.APIClient(base_url=self._url, version="auto", timeout=SECONDS)  # type: ignore[arg-type]
+                except docker.errors.DockerException:
+                    self._silent_until = time.monotonic() + SILENCE_SECONDS  # for those who wait for the lock, too
+                    raise
             return self._connected
 
 

@@ -1,5 +1,6 @@
 """Bridges and veth pairs, over netlink (pyroute2), in the network namespace in which the driver runs."""
 
+import dataclasses
 import errno
 import ipaddress
 import pathlib
@@ -9,6 +10,17 @@ import pyroute2
 from pyroute2.netlink import exceptions
 
 from netplugin import model, naming
+
+_IFF_UP = 1  # linux/if.h
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class _Found:
+    """An interface as the kernel has it."""
+
+    index: int
+    kind: str
+    up: bool
 
 
 def ensure_bridge(network: model.Network) -> None:
@@ -38,6 +50,28 @@ def check_bridge(network: model.Network) -> None:
     with pyroute2.IPRoute() as netlink:
         if interface.ip not in _addresses(netlink, _bridge(netlink, name)):
             raise _bridge_refused(name, f"it stood before and does not bear the gateway's address {interface}")
+        found = _find(netlink, name)
+        if found is not None and not found.up:
+            raise _bridge_refused(name, "it stood before and is down")
+
+
+def stands(network: model.Network) -> bool:
+    """Tell whether the network's bridge is there, up, and bears the gateway's address."""
+    with pyroute2.IPRoute() as netlink:
+        found = _find(netlink, network.bridge)
+        if found is None or found.kind != "bridge" or not found.up:
+            return False
+        return network.gateway in _addresses(netlink, found.index)
+
+
+def overlapping(network: model.Network) -> str | None:
+    """Return another interface of which an address lies in the subnet, with the address; None where there is none."""
+    with pyroute2.IPRoute() as netlink:
+        for address in netlink.get_addr(family=socket.AF_INET):
+            interface = ipaddress.IPv4Interface((address.get("address"), int(address["prefixlen"])))
+            if interface.network.overlaps(network.subnet) and address.get("label") != network.bridge:
+                return f"{address.get('label')} has {interface}"
+    return None
 
 
 def exists(name: str) -> bool:
@@ -75,7 +109,7 @@ def create_veth(veth: model.Veth, network: model.Network) -> None:
                 peer={"ifname": veth.peer, "mtu": network.mtu},
                 mtu=network.mtu,
                 address=naming.port_mac(network.gateway),
-                master=found[0],
+                master=found.index,
                 state="up",
             )
         except exceptions.NetlinkError as error:
@@ -104,6 +138,7 @@ def ports() -> dict[str, model.Port]:
         return {
             str(link.get("ifname")): model.Port(
                 bridge=bridges.get(link.get("master")),
+                up=bool(link["flags"] & _IFF_UP),
                 peer=model.Whereabouts.HERE if link.get("link_netnsid") is None else model.Whereabouts.AWAY,
             )
             for link in netlink.link("dump", kind="veth")
@@ -119,15 +154,16 @@ def forwarding(bridge: str) -> bool:
         return False
 
 
-def _find(netlink: pyroute2.IPRoute, name: str) -> tuple[int, str] | None:
-    """Return index and kind of the interface; a physical one has the kind ''."""
+def _find(netlink: pyroute2.IPRoute, name: str) -> "_Found | None":
+    """Return the interface; a physical one has the kind ''."""
     try:
         (link,) = netlink.link("get", ifname=name)
     except exceptions.NetlinkError as error:
         if error.code == errno.ENODEV:
             return None
         raise
-    return int(link["index"]), str((link.get("linkinfo") or {}).get("kind") or "")
+    kind = str((link.get("linkinfo") or {}).get("kind") or "")
+    return _Found(index=int(link["index"]), kind=kind, up=bool(link["flags"] & _IFF_UP))
 
 
 def _bridge(netlink: pyroute2.IPRoute, name: str) -> int:
@@ -135,9 +171,9 @@ def _bridge(netlink: pyroute2.IPRoute, name: str) -> int:
     match _find(netlink, name):
         case None:
             raise _bridge_refused(name, "it is not there, and the driver did not make it")
-        case index, "bridge":
+        case _Found(index=index, kind="bridge"):
             return index
-        case _, kind:
+        case _Found(kind=kind):
             raise _bridge_refused(name, f"an interface of that name is there, and is {kind or 'a physical one'}")
 
 

@@ -88,7 +88,7 @@ class Network:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Endpoint:
-    """An endpoint: whose it is, who said so, and what it was given; `sandbox` from Join until Leave.
+    """An endpoint: whose it is, who said so, and what it was given; `sandbox` from Join until Leave, then `left`.
 
     It is `settled` once its name is known for sure and its address is what DNS gives the name; until then the
     keeper looks after it.
@@ -104,6 +104,7 @@ class Endpoint:
     created: datetime.datetime
     settled: bool
     sandbox: str | None = None
+    left: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,9 +136,10 @@ class Whereabouts(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Port:
-    """A host end as the kernel has it: the bridge that it is a port of, if any, and where its peer is."""
+    """A host end as the kernel has it: the bridge that it is a port of, if any, whether up, and where its peer is."""
 
     bridge: str | None
+    up: bool = True
     peer: Whereabouts
 
 

@@ -17,11 +17,11 @@ def label(text: str, *, domain: str) -> str:
     A name given with the domain loses it: `web.local` is `web` in `local`.
     """
     name = text.lower().removesuffix(f".{domain}")
-    if _LABEL.fullmatch(name):
+    if _LABEL.fullmatch(name) and len(name) + len(domain) < 253:
         return name
     raise model.Cannot(
         f"name a machine {text[:80]!r}",
-        why=f"a name in {domain} is 1 to 63 letters, digits and inner hyphens (RFC 1123)",
+        why=f"a name in {domain} is 1 to 63 letters, digits and inner hyphens (RFC 1123), 253 with it",
         hint="give the container such a --name, or one in driver-opt=fullhost.name=NAME",
     )
 
@@ -36,7 +36,7 @@ def domain(text: str) -> str:
 
 def interface(text: str) -> str:
     """Return the name of an interface; ValueError where the kernel or a rule could not bear it."""
-    if not _INTERFACE.fullmatch(text) or _VETH.fullmatch(text):
+    if not _INTERFACE.fullmatch(text) or _VETH.fullmatch(text) or text in {"all", "default"}:
         raise ValueError("an interface is a letter and up to 14 letters, digits, dots, hyphens, underscores")
     return text
 

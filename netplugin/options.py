@@ -19,6 +19,7 @@ DEFAULTS: Mapping[str, str] = {
 }
 # The engine itself reads these from a network's options (28.0 on); they come along to the driver.
 _ENGINE_KEYS = frozenset({"com.docker.network.advertise_addr_nmsgs", "com.docker.network.advertise_addr_ms"})
+_SPECIAL = ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3")
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 T = typing.TypeVar("T")
@@ -54,6 +55,20 @@ def network(
         stale=_parse(texts, "stale", _stale),
         created=created,
     )
+
+
+def refuse_unserved(*, pools: tuple[str, ...], ipv4: bool, ipv6: bool, internal: bool) -> None:
+    """Refuse what this driver does not do, each with the command to type instead."""
+    if pools != ("0.0.0.0/0",) or not ipv4:
+        why = "another IPAM driver than null would give out addresses; here DNS does"
+    elif ipv6:
+        why = "IPv6 is not served yet"
+    elif internal:
+        why = "a network without a way out (--internal) is not served yet"
+    else:
+        return
+    create = "docker network create -d fullhost --ipam-driver null [-o fullhost.KEY=VALUE …] NAME"
+    raise model.Cannot("make the network", why=why, hint=f"type: {create}")
 
 
 def clash(wish: model.Network, networks: tuple[model.Network, ...]) -> model.Network | None:
@@ -97,7 +112,7 @@ def _parse(texts: Mapping[str, str], key: str, parser: Callable[[str], T]) -> T:
 
 def _refused(key: str, text: str, why: str) -> model.Cannot:
     return model.Cannot(
-        f"make the network with {PREFIX}{key}={text[:80]}",
+        f"make the network with {PREFIX}{key}={text[:80]!a}",
         why=why,
         hint=f"give another -o {PREFIX}{key}=…, or FULLHOST_{key.upper()} to the driver",
     )
@@ -107,6 +122,8 @@ def _subnet(text: str) -> ipaddress.IPv4Network:
     subnet = ipaddress.IPv4Network(text)
     if not 8 <= subnet.prefixlen <= 29:
         raise ValueError("a subnet for machines has a prefix of 8 to 29 bits")
+    if any(subnet.overlaps(ipaddress.IPv4Network(special)) for special in _SPECIAL):
+        raise ValueError("it is loopback, link-local, multicast or this-network, and no place for machines (RFC 6890)")
     return subnet
 
 
@@ -118,9 +135,12 @@ def _server(text: str) -> model.Server:
         port = port.removeprefix(":") or "53"
     elif text.count(":") == 1:
         address, _, port = text.partition(":")
-    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536):
         raise ValueError("a port is 1 to 65535")
-    return model.Server(address=ipaddress.ip_address(address), port=int(port))
+    server = ipaddress.ip_address(address)
+    if server.is_multicast or server.is_unspecified or server == ipaddress.IPv4Address("255.255.255.255"):
+        raise ValueError("it is no address of one server")
+    return model.Server(address=server, port=int(port))
 
 
 def _boolean(text: str) -> bool:
@@ -139,6 +159,6 @@ def _stale(text: str) -> model.Stale:
 
 def _mtu(text: str) -> int:
     # RFC 791: each link carries 68 octets; ETH_MAX_MTU of the kernel is 65535.
-    if not (text.isascii() and text.isdigit() and 68 <= int(text) <= 65535):
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 68 <= int(text) <= 65535):
         raise ValueError("an MTU is 68 to 65535 octets")
     return int(text)

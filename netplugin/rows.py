@@ -43,6 +43,7 @@ def of_endpoint(endpoint: model.Endpoint) -> tuple[Value, ...]:
         endpoint.created.isoformat(),
         endpoint.settled,
         endpoint.sandbox,
+        endpoint.left,
     )
 
 
@@ -95,6 +96,7 @@ def endpoint(row: Row) -> model.Endpoint:
         settled=bool(row["settled"]),
         created=datetime.datetime.fromisoformat(str(row["created"])),
         sandbox=_optional(row["sandbox"]),
+        left=bool(row["left"]),
     )
 
 

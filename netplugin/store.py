@@ -20,7 +20,7 @@ CREATE TABLE network (
 CREATE TABLE endpoint (
     id TEXT PRIMARY KEY, network_id TEXT NOT NULL REFERENCES network (id), name TEXT,
     address TEXT NOT NULL, mac TEXT NOT NULL, rung TEXT NOT NULL, source TEXT NOT NULL, created TEXT NOT NULL,
-    settled INTEGER NOT NULL, sandbox TEXT, UNIQUE (network_id, address)
+    settled INTEGER NOT NULL, sandbox TEXT, left INTEGER NOT NULL, UNIQUE (network_id, address)
 ) STRICT;
 CREATE TABLE move (
     container TEXT PRIMARY KEY, network_id TEXT NOT NULL REFERENCES network (id), endpoint_id TEXT NOT NULL,
@@ -90,7 +90,8 @@ class Store:
                 yield Transaction(connection)
                 connection.execute("COMMIT")
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # a COMMIT that found the disk full has rolled back already
+                    connection.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
             raise self._failed(error) from error
@@ -179,9 +180,14 @@ class Transaction:
         """Note that a move is done, or that there is nothing left to move."""
         self._connection.execute("DELETE FROM move WHERE container = ?", (move.container,))
 
-    def seat(self, endpoint_id: str, sandbox: str | None) -> None:
+    def seat(self, endpoint_id: str, sandbox: str) -> None:
         """Say in which sandbox the endpoint is."""
-        self._connection.execute("UPDATE endpoint SET sandbox = ? WHERE id = ?", (sandbox, endpoint_id))
+        query = "UPDATE endpoint SET sandbox = ?, left = 0 WHERE id = ?"
+        self._connection.execute(query, (sandbox, endpoint_id))
+
+    def unseat(self, endpoint_id: str) -> None:
+        """Say that the endpoint has left its sandbox; from then on it is only to be deleted."""
+        self._connection.execute("UPDATE endpoint SET sandbox = NULL, left = 1 WHERE id = ?", (endpoint_id,))
 
     def _insert(self, table: str, values: tuple[rows.Value, ...]) -> None:
         """Insert a row; in the tables of moves and leases a newer one takes the place of an older."""

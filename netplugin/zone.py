@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import dns.exception
 import dns.name
 import dns.query
+import dns.rcode
 import dns.rdatatype
 import dns.resolver
 import dns.reversename
@@ -27,15 +28,16 @@ def addresses(host: str, network: model.Network) -> tuple[ipaddress.IPv4Address,
     try:
         answer = _resolver(network).resolve(name, "A", search=False, raise_on_no_answer=False)
     except dns.resolver.NXDOMAIN as error:
-        canonical, found = error.canonical_name, []
+        targets, found = {error.canonical_name}, []
     except dns.exception.DNSException as error:
         raise _unanswered(f"look up {host}.{network.domain}", network, error) from error
     else:
-        canonical, found = answer.canonical_name, [record.address for record in answer.rrset or ()]
-    if not canonical.is_subdomain(origin):
+        targets = {cname.target for chain in answer.chaining_result.cnames for cname in chain}
+        found = [record.address for record in answer.rrset or ()]
+    if strangers := {target for target in targets if not target.is_subdomain(origin)}:
         raise model.Cannot(
             f"give {host} an address",
-            why=f"its CNAME leads to {canonical}, out of {network.domain}",
+            why=f"its CNAME leads to {min(strangers)}, out of {network.domain}",
             hint=f"write an A record for {host}, or an alias of a name in {network.domain}",
         )
     return tuple(sorted(map(ipaddress.IPv4Address, found)))
@@ -107,8 +109,8 @@ def _pointer(address: ipaddress.IPv4Address, network: model.Network) -> str | No
     """Return the name in the domain that the PTR record of the address gives; None where there is no such."""
     try:
         answer = _resolver(network).resolve(dns.reversename.from_address(str(address)), "PTR", search=False)
-    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-        return None
+    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer, dns.resolver.NoNameservers):
+        return None  # the last one: the server has no such zone; who needs the name says that it is missing
     except dns.exception.DNSException as error:
         raise _unanswered(f"look up the name of {address}", network, error) from error
     origin = _origin(network)
@@ -119,7 +121,21 @@ def _pointer(address: ipaddress.IPv4Address, network: model.Network) -> str | No
 def _unanswered(what: str, network: model.Network, error: Exception) -> model.Cannot:
     return model.Cannot(
         what,
-        why=f"the DNS server {network.dns} did not answer it: {error or type(error).__name__}",
+        why=f"the DNS server {network.dns} {_said(error)}",
         hint=f"see that it runs and serves {network.domain} (dig @{network.dns.address} -p {network.dns.port})",
         reason=model.Reason.UNAVAILABLE,
     )
+
+
+def _said(error: Exception) -> str:
+    """Return what the server did instead of answering, in one short sentence."""
+    match error:
+        case dns.resolver.LifetimeTimeout() | dns.exception.Timeout():
+            return "did not answer in time"
+        case dns.resolver.NoNameservers():
+            codes = {dns.rcode.to_text(answer[4].rcode()) for answer in error.kwargs["errors"] if answer[4]}
+            return f"answered {', '.join(sorted(codes)) or 'nothing that can be read'}"
+        case ConnectionRefusedError():
+            return "is not there (connection refused)"
+        case _:
+            return f"gave no usable answer ({str(error)[:120] or type(error).__name__})"

@@ -6,6 +6,10 @@ socket is to be; under systemd the socket unit has made it already, gunicorn the
 
 import os
 import pathlib
+import socket
+import struct
+
+from gunicorn.workers import gthread
 
 _socket = pathlib.Path(os.environ.get("FULLHOST_SOCKET", "/run/docker/plugins/fullhost.sock"))
 if "LISTEN_FDS" not in os.environ:
@@ -16,7 +20,18 @@ umask = 0o177  # the socket is bound with mode 0600: who may speak to the driver
 
 # One process, since the driver's one keeper lives in it. Threads, since the engine sends the calls of
 # different containers at once, and a call that waits for DNS must not hold up the others.
-worker_class = "gthread"
+
+
+class Worker(gthread.ThreadWorker):
+    """Threads that no client can hold by sending half a request and no more."""
+
+    def enqueue_req(self, conn):
+        """Give the connection five seconds for each piece of its request."""
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 5, 0))
+        super().enqueue_req(conn)
+
+
+worker_class = Worker
 workers = 1
 threads = 32
 

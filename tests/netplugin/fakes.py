@@ -20,6 +20,7 @@ class World:
     moved: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     silent: set[str] = dataclasses.field(default_factory=set)  # "dns" and "engine" do not answer
     woken: int = 0
+    uplink: ipaddress.IPv4Network | None = None
     counts: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     failing: int = 0
     acts: int = 0
@@ -45,6 +46,12 @@ class World:
     def exists(self, name: str) -> bool:
         return name in self.links
 
+    def stands(self, network: model.Network) -> bool:
+        return network.bridge in self.links
+
+    def overlapping(self, network: model.Network) -> str | None:
+        return f"eth0 has {network.gateway_interface}" if network.subnet == self.uplink else None
+
     def check_bridge(self, network: model.Network) -> None:
         self._act()
         if network.bridge not in self.links:
@@ -64,7 +71,7 @@ class World:
         self._act()
         port = self.links[host_end]
         assert port is not None
-        self.links[host_end] = dataclasses.replace(port, bridge=bridge)
+        self.links[host_end] = dataclasses.replace(port, bridge=bridge, up=True)
 
     def delete_link(self, name: str) -> None:
         self._act()

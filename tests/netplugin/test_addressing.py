@@ -65,7 +65,7 @@ AWAY = model.Port(bridge="br0", peer=model.Whereabouts.AWAY)
 
 @pytest.mark.parametrize(
     ("port", "age", "stale"),
-    [(None, 0, True), (HERE, 59, False), (HERE, 60, True), (AWAY, 0, False), (AWAY, 10**6, False)],
+    [(None, 0, True), (HERE, 19, False), (HERE, 20, True), (AWAY, 0, False), (AWAY, 10**6, False)],
 )
 def test_an_endpoint_is_stale_when_no_container_can_have_it(port: model.Port | None, age: int, stale: bool) -> None:
     now = ENDPOINT.created + datetime.timedelta(seconds=age)
@@ -90,6 +90,12 @@ def test_a_newcomer_supersedes_what_is_dead_and_its_own_unfinished_start(
     created = ENDPOINT.created + datetime.timedelta(seconds=age)
     newcomer = dataclasses.replace(ENDPOINT, id="cd" * 32, name=name, created=created)
     assert addressing.supersedes(newcomer, ENDPOINT, port) is gives_way
+
+
+def test_an_endpoint_that_came_back_from_its_sandbox_is_stale_at_once() -> None:
+    left = dataclasses.replace(ENDPOINT, left=True)
+    assert addressing.is_stale(left, HERE, now=ENDPOINT.created)
+    assert not addressing.is_stale(left, AWAY, now=ENDPOINT.created), "it is on its way back"
 
 
 def test_a_taken_address_is_refused_with_both_facts() -> None:

@@ -86,9 +86,12 @@ def client(world: World, clock: Clock, tmp_path: pathlib.Path) -> flask.testing.
         store=state,
         links=world,
         firewall=world,
+        engine=world,
+        settler=settlement.Settler(store=state, zone=world, engine=world, count=world.count),
+        dismantle=use.dismantle,
         now=clock,
         count=world.count,
-        settler=settlement.Settler(store=state, zone=world, engine=world, count=world.count),
+        told={},
     )
     asked = control.Control(
         store=state,
@@ -96,6 +99,7 @@ def client(world: World, clock: Clock, tmp_path: pathlib.Path) -> flask.testing.
         zone=world,
         engine=world,
         counters=lambda: dict(world.counts),
+        told={"fh0": "something cannot be mended"},
         version="0",
         pid=1,
         started=clock(),
@@ -143,7 +147,9 @@ def test_an_empty_body_is_a_clear_error(
 ) -> None:
     reply = client.post(f"/{call}", data=body)
     assert reply.status_code == 200
-    assert str(json.loads(reply.data)["Err"]).startswith("cannot read the request: ")
+    assert json.loads(reply.data)["Err"].startswith(
+        "cannot read the request: it is empty, as the engine sends one again"
+    )
     assert world.counts[f"{call}.errors"] == 1
 
 
@@ -218,7 +224,8 @@ class TestQuestions:
         assert endpoint["address"] == "172.31.0.2"
         assert endpoint["rung"] == "option"
         assert status["counters"]["rung.option"] == 1
-        assert "machines cannot reach the world" in status["warnings"][0]
+        assert status["warnings"][0] == "something cannot be mended"
+        assert "machines cannot reach the world" in status["warnings"][1]
 
     def test_the_fleet_is_the_zone(self, client: flask.testing.FlaskClient) -> None:
         fleet = json.loads(client.get(f"/v1/networks/{NETWORK.id}/fleet").data)
@@ -255,5 +262,5 @@ def test_a_driver_that_cannot_start_says_why_and_no_traceback(caplog: pytest.Log
     with pytest.raises(SystemExit) as caught:
         app.create_app({"FULLHOST_MTU": "many"})
     assert caught.value.code == 4
-    assert "cannot make the network with fullhost.mtu=many" in caplog.text
+    assert "cannot make the network with fullhost.mtu='many'" in caplog.text
     assert "Traceback" not in caplog.text

@@ -33,6 +33,7 @@ def test_the_environment_is_taken() -> None:
         ("FULLHOST_KEEPER_SECONDS", "soon"),
         ("FULLHOST_KEEPER_SECONDS", "-1"),
         ("FULLHOST_KEEPER_SECONDS", "nan"),
+        ("FULLHOST_KEEPER_SECONDS", "1e-9"),
     ],
 )
 def test_a_malformed_setting_is_refused_at_the_start_by_its_name(name: str, text: str) -> None:

@@ -114,6 +114,13 @@ class TestNetwork:
         assert world.counts["collected.network"] == 1
 
 
+def test_a_subnet_of_another_interface_is_refused_and_leaves_nothing(use: driver.Driver, world: fakes.World) -> None:
+    world.uplink = NETWORK.subnet
+    with pytest.raises(model.Cannot, match=r"eth0 has 172\.31\.0\.1/24, which is part of it"):
+        use.create_network(CREATE)
+    assert (world.links, world.rules, use.store.networks()) == ({}, set(), ())
+
+
 class TestEndpoint:
     """Endpoints get the address of their name, and a veth."""
 
@@ -137,6 +144,24 @@ class TestEndpoint:
         assert "name=db address=172.31.0.3 rung=candidate" in use.create_endpoint(endpoint(DB, None)).note
         (kept,) = use.store.endpoints()
         assert not kept.settled, "a container that runs could have been connected meanwhile"
+
+    def test_the_only_candidate_is_verified_at_join(self, use: driver.Driver, world: fakes.World) -> None:
+        world.waiting = ("db",)
+        use.create_endpoint(endpoint(DB, None))
+        join = protocol.Join(network_id=NETWORK.id, endpoint_id=DB, sandbox="/run/docker/netns/1")
+        world.attached = {DB: model.Attachment(container=None, name="intruder")}
+        with pytest.raises(model.Cannot, match=r"cannot give intruder the address of db: .*fullhost\.name=intruder"):
+            use.join(join)
+        assert not use.store.endpoints()[0].settled
+        world.silent = {"engine"}
+        use.join(join)
+        assert not use.store.endpoints()[0].settled
+        assert world.woken == 1, "the keeper finds out"
+        world.silent = set()
+        world.attached = {DB: model.Attachment(container=None, name="db")}
+        use.join(join)
+        assert use.store.endpoints()[0].settled
+        assert world.woken == 1
 
     @pytest.mark.parametrize("waiting", [(), ("db", "web")])
     def test_where_nobody_can_tell_it_gets_a_provisional_address(
@@ -266,7 +291,7 @@ class TestEndpoint:
         assert world.links == before
         assert [kept.id for kept in use.store.endpoints()] == [WEB]
 
-    @pytest.mark.parametrize(("name", "wait"), [("web", 0), ("twin", 61)])
+    @pytest.mark.parametrize(("name", "wait"), [("web", 0), ("twin", 21)])
     def test_an_endpoint_whose_deletion_never_came_makes_way(
         self, use: driver.Driver, world: fakes.World, clock: Clock, name: str, wait: float
     ) -> None:

@@ -19,7 +19,7 @@ NO_GRACE = datetime.timedelta(0)
 @pytest.fixture
 def world() -> fakes.World:
     """Return a world in which all is well."""
-    return fakes.World(links={"br0": None, HOST_END: AWAY}, rules={NETWORK.id})
+    return fakes.World(links={"br0": None, HOST_END: AWAY}, rules={NETWORK.id}, networks={NETWORK.id})
 
 
 @pytest.fixture
@@ -29,7 +29,22 @@ def keep(world: fakes.World, clock: Clock, tmp_path: pathlib.Path) -> keeper.Kee
         transaction.add_network(NETWORK)
         transaction.add_endpoint(ENDPOINT)
     settler = settlement.Settler(store=state, zone=world, engine=world, count=world.count)
-    return keeper.Keeper(store=state, links=world, firewall=world, now=clock, count=world.count, settler=settler)
+
+    def dismantle(network: model.Network) -> None:
+        with state.transaction() as transaction:
+            transaction.remove_network(network.id)
+
+    return keeper.Keeper(
+        store=state,
+        links=world,
+        firewall=world,
+        engine=world,
+        settler=settler,
+        dismantle=dismantle,
+        now=clock,
+        count=world.count,
+        told={},
+    )
 
 
 def test_where_all_is_well_nothing_happens(keep: keeper.Keeper, world: fakes.World) -> None:
@@ -82,12 +97,15 @@ def test_a_failure_that_lasts_is_told_once(keep: keeper.Keeper, world: fakes.Wor
     with keep.store.transaction() as transaction:
         transaction.remove_network(NETWORK.id)
         transaction.add_network(dataclasses.replace(NETWORK, bridge_made=False))
+        transaction.add_endpoint(ENDPOINT)
     del world.links["br0"]
     for _ in range(3):
         keep.keep()
     assert world.counts["keeper.restore.failed"] == 1
+    assert "it is not there" in keep.told[NETWORK.id], "fhv status shows it"
     world.links["br0"] = None
     keep.keep()
+    assert keep.told == {}
     del world.links["br0"]
     keep.keep()
     assert world.counts["keeper.restore.failed"] == 2
@@ -108,7 +126,7 @@ def test_a_network_that_is_deleted_while_the_keeper_looks_stays_deleted(
     assert world.counts["keeper.restored.rules"] == 0
 
 
-@pytest.mark.parametrize(("age", "kept"), [(59, True), (61, False)])
+@pytest.mark.parametrize(("age", "kept"), [(19, True), (21, False)])
 def test_a_start_that_nobody_finished_is_collected_after_a_grace(
     keep: keeper.Keeper, world: fakes.World, clock: Clock, age: float, kept: bool
 ) -> None:
@@ -136,8 +154,63 @@ def test_a_veth_of_no_endpoint_is_collected_and_no_live_one(keep: keeper.Keeper,
 
 def test_a_pass_that_fails_is_told_and_tried_again(keep: keeper.Keeper, world: fakes.World) -> None:
     stray = naming.veth("cd" * 32).host
-    world.links[stray], world.failing = HERE, 1
+    world.links[stray], world.failing = HERE, 2
     keep.keep()
     assert world.counts == {"keeper.pass.failed": 1}
     keep.keep()
     assert stray not in world.links
+
+
+def test_a_veth_of_an_unknown_machine_that_runs_is_left_to_it_and_told_once(
+    keep: keeper.Keeper, world: fakes.World
+) -> None:
+    stranger = naming.veth("cd" * 32).host
+    world.links[stranger] = AWAY
+    for _ in range(3):
+        keep.keep()
+    assert world.links[stranger] == AWAY
+    assert world.counts == {"keeper.unknown.veth": 1}
+    assert "restart the machine" in keep.told[stranger]
+    del world.links[stranger]
+    keep.keep()
+    assert keep.told == {}
+
+
+def test_a_host_end_that_someone_set_down_is_set_up(keep: keeper.Keeper, world: fakes.World) -> None:
+    world.links[HOST_END] = dataclasses.replace(AWAY, up=False)
+    keep.keep()
+    assert world.links[HOST_END] == AWAY
+    assert world.counts == {"keeper.restored.port": 1}
+
+
+def test_an_endpoint_that_left_is_collected_at_once_and_without_a_word(keep: keeper.Keeper, world: fakes.World) -> None:
+    world.links[HOST_END] = HERE
+    with keep.store.transaction() as transaction:
+        transaction.unseat(ENDPOINT.id)
+    keep.keep()
+    assert keep.store.endpoints() == ()
+    assert HOST_END not in world.links
+    assert world.counts == {"keeper.collected.veth": 1}
+
+
+def test_a_network_that_the_engine_has_no_more_is_taken_away_after_two_looks(
+    keep: keeper.Keeper, world: fakes.World, clock: Clock
+) -> None:
+    world.networks = set()
+    keep.keep()
+    clock.move(29)
+    keep.keep()
+    assert keep.store.networks() == (NETWORK,), "one look only, and it may be just being made"
+    clock.move(1)
+    keep.keep()
+    assert keep.store.networks() == ()
+    assert world.counts["keeper.collected.network"] == 1
+
+
+def test_an_engine_that_is_silent_has_all_its_networks(keep: keeper.Keeper, world: fakes.World, clock: Clock) -> None:
+    world.networks = set()
+    for silent in (set(), {"engine"}, set()):
+        world.silent = silent
+        keep.keep()
+        clock.move(30)
+    assert keep.store.networks() == (NETWORK,)

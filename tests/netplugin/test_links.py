@@ -44,9 +44,27 @@ class TestBridge:
         ):
             links.check_bridge(NETWORK)
         ip("addr", "add", "172.31.0.1/16", "dev", "br0")
+        with pytest.raises(model.Cannot, match="it stood before and is down"):
+            links.check_bridge(NETWORK)
+        ip("link", "set", "br0", "up")
         before = ip("addr", "show", "br0")
         links.check_bridge(NETWORK)
         assert ip("addr", "show", "br0") == before
+
+    def test_it_stands_when_it_is_up_and_bears_the_address(self) -> None:
+        assert not links.stands(NETWORK)
+        for spoil in (["link", "set", "br0", "down"], ["addr", "flush", "dev", "br0"], ["link", "del", "br0"]):
+            links.ensure_bridge(NETWORK)
+            assert links.stands(NETWORK)
+            ip(*spoil)
+            assert not links.stands(NETWORK)
+
+    def test_a_subnet_of_another_interface_is_seen(self) -> None:
+        links.ensure_bridge(NETWORK)
+        assert links.overlapping(NETWORK) is None
+        ip("link", "add", "up0", "type", "ifb")
+        ip("addr", "add", "172.31.0.77/28", "dev", "up0")
+        assert links.overlapping(NETWORK) == "up0 has 172.31.0.77/28"
 
     def test_an_interface_that_is_no_bridge_is_refused(self) -> None:
         with pytest.raises(model.Cannot, match="it is not there, and the driver did not make it"):

@@ -64,10 +64,12 @@ def test_an_address_is_given_once(state: store.Store) -> None:
 
 def test_an_endpoint_sits_in_a_sandbox_until_it_leaves(state: store.Store) -> None:
     filled(state)
-    for sandbox in ("/run/docker/netns/1", None):
-        with state.transaction() as transaction:
-            transaction.seat(ENDPOINT.id, sandbox)
-        assert state.endpoint(ENDPOINT.id) == dataclasses.replace(ENDPOINT, sandbox=sandbox)
+    with state.transaction() as transaction:
+        transaction.seat(ENDPOINT.id, "/run/docker/netns/1")
+    assert state.endpoint(ENDPOINT.id) == dataclasses.replace(ENDPOINT, sandbox="/run/docker/netns/1")
+    with state.transaction() as transaction:
+        transaction.unseat(ENDPOINT.id)
+    assert state.endpoint(ENDPOINT.id) == dataclasses.replace(ENDPOINT, left=True)
 
 
 def test_a_network_goes_with_its_endpoints_and_twice(state: store.Store) -> None:

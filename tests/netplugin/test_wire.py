@@ -57,9 +57,12 @@ def test_it_is_answered_as_it_was(path: pathlib.Path, times: int, tmp_path: path
         store=state,
         links=world,
         firewall=world,
+        engine=world,
+        settler=settlement.Settler(store=state, zone=world, engine=world, count=world.count),
+        dismantle=use.dismantle,
         now=clock,
         count=world.count,
-        settler=settlement.Settler(store=state, zone=world, engine=world, count=world.count),
+        told={},
     )
     client = app.wire(app.calls(use, keep), {}, count=world.count).test_client()
     for pair in pairs(path):

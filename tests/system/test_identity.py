@@ -91,6 +91,16 @@ def test_a_running_container_that_is_connected_is_not_taken_for_one_that_waits(l
     create(lab, "webserver")
     lab.engine.docker("run", "--detach", "--name", "docs", "--network", "none", images.BUSYBOX, "sleep", "600")
     lab.engine.docker("network", "disconnect", "none", "docs")
+    with pytest.raises(commands.LabError, match=r"cannot give docs the address of webserver"):
+        lab.engine.docker("network", "connect", "fullhost", "docs")
+    assert status(lab)["endpoints"] == []
+    lab.engine.docker("network", "connect", "--driver-opt", "fullhost.name=docs", "fullhost", "docs")
+    await_own_addresses(lab, ["docs"])
+
+
+def test_a_running_container_that_is_connected_while_nobody_waits(lab: world.Lab) -> None:
+    lab.engine.docker("run", "--detach", "--name", "docs", "--network", "none", images.BUSYBOX, "sleep", "600")
+    lab.engine.docker("network", "disconnect", "none", "docs")
     lab.engine.docker("network", "connect", "fullhost", "docs")
     await_own_addresses(lab, ["docs"])
 
