@@ -66,6 +66,8 @@ class Driver:
                         mac=endpoint["mac"],
                         veth=endpoint["veth"],
                         rung=endpoint["rung"],
+                        source=endpoint["source"],
+                        settled=endpoint["settled"],
                         joined=endpoint["joined"],
                         created=endpoint["created"],
                     )

@@ -141,15 +141,20 @@ class Network:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Endpoint:
-    """A machine's attachment as the driver keeps it; `rung` says how the driver knew whose it is."""
+    """An attachment as the driver keeps it: how it knew whose it is (`rung`), and where the address came from.
+
+    One whose name is not known yet has none, and a provisional address; it is `settled` once both are certain.
+    """
 
     id: str
     network: str
-    name: str
+    name: str | None
     address: ipaddress.IPv4Address
     mac: str
     veth: str
     rung: str
+    source: str
+    settled: bool
     joined: bool
     created: str
 

@@ -130,10 +130,15 @@ def examination(found: "machines.Examination") -> str:
             ("network", machine.network),
             ("veth", endpoint.veth if endpoint else ""),
             ("identified by", endpoint.rung if endpoint else ""),
+            ("address from", _certain(endpoint) if endpoint else ""),
             ("image", machine.image),
             ("capabilities", ", ".join(reasons) or "none added"),
         ]
     )
+
+
+def _certain(endpoint: model.Endpoint) -> str:
+    return endpoint.source if endpoint.settled else f"{endpoint.source}, to be verified"
 
 
 def driver(status: model.DriverStatus) -> str:
@@ -153,13 +158,13 @@ def driver(status: model.DriverStatus) -> str:
         for network in status.networks
     ]
     endpoints = [
-        (entry.name, str(entry.address), entry.mac, entry.veth, entry.rung, "yes" if entry.joined else "no")
+        (entry.name or "-", str(entry.address), entry.mac, entry.veth, entry.rung, _certain(entry))
         for entry in sorted(status.endpoints, key=lambda entry: entry.address)
     ]
     if networks:
         parts.append(_table([("NETWORK", "BRIDGE", "SUBNET", "GATEWAY", "DOMAIN", "DNS", "SNAT", "MTU"), *networks]))
     if endpoints:
-        parts.append(_table([("ENDPOINT", "ADDRESS", "MAC", "VETH", "IDENTIFIED BY", "JOINED"), *endpoints]))
+        parts.append(_table([("ENDPOINT", "ADDRESS", "MAC", "VETH", "IDENTIFIED BY", "ADDRESS FROM"), *endpoints]))
     if status.counters:
         parts.append(_facts([(name, str(count)) for name, count in sorted(status.counters.items())]))
     parts += [f"warning: {warning}" for warning in status.warnings]

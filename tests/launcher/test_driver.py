@@ -41,6 +41,8 @@ _STATUS = {
             "mac": "02:66:ac:1f:00:02",
             "veth": "fh0123456789abh",
             "rung": "option",
+            "source": "dns",
+            "settled": True,
             "joined": True,
             "created": "2026-11-24T10:00:00+00:00",
         }

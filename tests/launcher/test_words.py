@@ -89,6 +89,24 @@ def test_the_drivers_state_has_networks_endpoints_counters_and_warnings() -> Non
     assert written.endswith("warning: IP forwarding is off")
 
 
+def test_an_endpoint_that_is_not_certain_yet_says_so() -> None:
+    provisional = model.Endpoint(
+        id="e" * 64,
+        network=fakes.NETWORK,
+        name=None,
+        address=fakes.SUBNET[200],
+        mac="02:66:ac:1f:00:c8",
+        veth="fh0123456789abh",
+        rung="provisional",
+        source="range",
+        settled=False,
+        joined=True,
+        created="2026-11-24T10:00:00+00:00",
+    )
+    written = words.driver(dataclasses.replace(fakes.Driver({}).status(), endpoints=(provisional,)))
+    assert "provisional     range, to be verified" in written
+
+
 def test_a_machine_has_a_fact_a_line() -> None:
     seen = machines.Examination(
         machine=fakes.machine("web"),
@@ -109,6 +127,7 @@ def test_a_machine_has_a_fact_a_line() -> None:
         "network": "fullhost",
         "veth": "-",
         "identified by": "-",
+        "address from": "-",
         "image": "fullhost/debian:bookworm",
         "capabilities": "SYS_ADMIN (the reason)",
     }
