@@ -2,9 +2,11 @@
 
 import collections
 import dataclasses
+import datetime
 import ipaddress
+from collections.abc import Callable
 
-from netplugin import model, naming
+from netplugin import assignment, driver, keeper, model, naming, settlement, store
 
 
 @dataclasses.dataclass
@@ -145,3 +147,38 @@ class World:
         port = self.links[host_end]
         assert port is not None
         self.links[host_end] = dataclasses.replace(port, peer=model.Whereabouts.AWAY)
+
+
+def drive(world: World, state: store.Store, now: Callable[[], datetime.datetime]) -> driver.Driver:
+    """Return a driver in the world."""
+    return driver.Driver(
+        store=state,
+        links=world,
+        firewall=world,
+        engine=world,
+        assigner=assignment.Assigner(store=state, zone=world, engine=world, now=now, count=world.count),
+        defaults={},
+        now=now,
+        count=world.count,
+        wake=world.wake,
+    )
+
+
+def settle(world: World, state: store.Store) -> settlement.Settler:
+    """Return a settler in the world."""
+    return settlement.Settler(store=state, zone=world, engine=world, count=world.count)
+
+
+def keep(world: World, state: store.Store, now: Callable[[], datetime.datetime]) -> keeper.Keeper:
+    """Return a keeper in the world."""
+    return keeper.Keeper(
+        store=state,
+        links=world,
+        firewall=world,
+        engine=world,
+        settler=settle(world, state),
+        dismantle=drive(world, state, now).dismantle,
+        now=now,
+        count=world.count,
+        told={},
+    )

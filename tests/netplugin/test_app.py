@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from netplugin import app, assignment, control, driver, keeper, model, protocol, settlement, store
+from netplugin import app, control, model, protocol, store
 from tests.netplugin import fakes
 from tests.netplugin.conftest import NETWORK, Clock
 
@@ -71,28 +71,7 @@ def world() -> World:
 @pytest.fixture
 def client(world: World, clock: Clock, tmp_path: pathlib.Path) -> flask.testing.FlaskClient:
     state = store.Store(tmp_path / "driver.db")
-    use = driver.Driver(
-        store=state,
-        links=world,
-        firewall=world,
-        engine=world,
-        assigner=assignment.Assigner(store=state, zone=world, engine=world, now=clock, count=world.count),
-        defaults={},
-        now=clock,
-        count=world.count,
-        wake=world.wake,
-    )
-    keep = keeper.Keeper(
-        store=state,
-        links=world,
-        firewall=world,
-        engine=world,
-        settler=settlement.Settler(store=state, zone=world, engine=world, count=world.count),
-        dismantle=use.dismantle,
-        now=clock,
-        count=world.count,
-        told={},
-    )
+    use, keep = fakes.drive(world, state, clock), fakes.keep(world, state, clock)
     asked = control.Control(
         store=state,
         links=world,

@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from netplugin import assignment, driver, model, naming, protocol, store
+from netplugin import driver, model, naming, protocol, store
 from tests.netplugin import fakes
 from tests.netplugin.conftest import NETWORK, Clock
 
@@ -30,18 +30,7 @@ def world() -> fakes.World:
 
 @pytest.fixture
 def use(world: fakes.World, clock: Clock, tmp_path: pathlib.Path) -> driver.Driver:
-    state = store.Store(tmp_path / "driver.db")
-    return driver.Driver(
-        store=state,
-        links=world,
-        firewall=world,
-        engine=world,
-        assigner=assignment.Assigner(store=state, zone=world, engine=world, now=clock, count=world.count),
-        defaults={},
-        now=clock,
-        count=world.count,
-        wake=world.wake,
-    )
+    return fakes.drive(world, store.Store(tmp_path / "driver.db"), clock)
 
 
 class TestNetwork:

@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from netplugin import keeper, model, naming, settlement, store
+from netplugin import keeper, model, naming, store
 from tests.netplugin import fakes
 from tests.netplugin.conftest import ENDPOINT, NETWORK, Clock
 
@@ -28,23 +28,7 @@ def keep(world: fakes.World, clock: Clock, tmp_path: pathlib.Path) -> keeper.Kee
     with state.transaction() as transaction:
         transaction.add_network(NETWORK)
         transaction.add_endpoint(ENDPOINT)
-    settler = settlement.Settler(store=state, zone=world, engine=world, count=world.count)
-
-    def dismantle(network: model.Network) -> None:
-        with state.transaction() as transaction:
-            transaction.remove_network(network.id)
-
-    return keeper.Keeper(
-        store=state,
-        links=world,
-        firewall=world,
-        engine=world,
-        settler=settler,
-        dismantle=dismantle,
-        now=clock,
-        count=world.count,
-        told={},
-    )
+    return fakes.keep(world, state, clock)
 
 
 def test_where_all_is_well_nothing_happens(keep: keeper.Keeper, world: fakes.World) -> None:

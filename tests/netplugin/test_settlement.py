@@ -33,7 +33,7 @@ def settler(world: fakes.World, tmp_path: pathlib.Path) -> settlement.Settler:
     state = store.Store(tmp_path / "driver.db")
     with state.transaction() as transaction:
         transaction.add_network(NETWORK)
-    return settlement.Settler(store=state, zone=world, engine=world, count=world.count)
+    return fakes.settle(world, state)
 
 
 def given(settler: settlement.Settler, world: fakes.World, endpoint: model.Endpoint, *, joined: str | None) -> None:

@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from netplugin import app, assignment, driver, keeper, settlement, store
+from netplugin import app, store
 from tests.netplugin import fakes
 from tests.netplugin.conftest import Clock
 
@@ -42,28 +42,7 @@ def test_each_engine_of_the_lab_was_captured() -> None:
 def test_it_is_answered_as_it_was(path: pathlib.Path, times: int, tmp_path: pathlib.Path, clock: Clock) -> None:
     world = fakes.World(zone={name: (address,) for name, address in ZONE.items()})
     state = store.Store(tmp_path / "driver.db")
-    use = driver.Driver(
-        store=state,
-        links=world,
-        firewall=world,
-        engine=world,
-        assigner=assignment.Assigner(store=state, zone=world, engine=world, now=clock, count=world.count),
-        defaults={},
-        now=clock,
-        count=world.count,
-        wake=world.wake,
-    )
-    keep = keeper.Keeper(
-        store=state,
-        links=world,
-        firewall=world,
-        engine=world,
-        settler=settlement.Settler(store=state, zone=world, engine=world, count=world.count),
-        dismantle=use.dismantle,
-        now=clock,
-        count=world.count,
-        told={},
-    )
+    use, keep = fakes.drive(world, state, clock), fakes.keep(world, state, clock)
     client = app.wire(app.calls(use, keep), {}, count=world.count).test_client()
     for pair in pairs(path):
         world.waiting = (pair.given,)
