@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from netplugin import app, control, model, protocol, store
+from netplugin import app, control, model, naming, protocol, store
 from tests.netplugin import fakes
 from tests.netplugin.conftest import NETWORK, Clock
 
@@ -112,6 +112,13 @@ def test_the_engines_first_two_calls_have_no_body(client: flask.testing.FlaskCli
     assert json.loads(client.post("/Plugin.Activate", data=body).data) == {"Implements": ["NetworkDriver"]}
     reply = json.loads(client.post("/NetworkDriver.GetCapabilities", data=body).data)
     assert reply == {"Scope": "local", "ConnectivityScope": "local"}
+
+
+def test_activation_succeeds_whatever_happens(client: flask.testing.FlaskClient, world: World) -> None:
+    world.links[naming.veth("cd" * 32).host] = model.Port(bridge="br0", peer=model.Whereabouts.HERE)
+    world.failing = 1
+    assert json.loads(client.post("/Plugin.Activate").data) == {"Implements": ["NetworkDriver"]}
+    assert world.acts == 1, "it was tried"
 
 
 @pytest.mark.parametrize("call", PROTOCOL)
