@@ -32,6 +32,7 @@ class Firewall(typing.Protocol):
 class Engine(typing.Protocol):
     """What the driver asks of the engine (netplugin.engine)."""
 
+    def version(self) -> str: ...
     def network_ids(self) -> frozenset[str]: ...
 
 
@@ -55,6 +56,7 @@ class Driver:
     def create_network(self, request: protocol.CreateNetwork) -> protocol.Answer:
         """Make bridge and rules; keep the options, which the engine never sends again. Asked twice, done once."""
         options.refuse_unserved(pools=request.pools, ipv4=request.ipv4, ipv6=request.ipv6, internal=request.internal)
+        options.refuse_engine(self.engine.version())
         wish = options.network(request.network_id, request.options, defaults=self.defaults, created=self.now())
         if any(network.id == wish.id for network in self.store.networks()):
             return protocol.Answer()

@@ -65,6 +65,13 @@ class Engine:
             self._names[network_id] = str(self._ask(what, lambda client: client.inspect_network(network_id))["Name"])
         return self._names[network_id]
 
+    def version(self) -> str:
+        """Return the engine's version, such as 28.5.2+dfsg4; nothing where it does not say it."""
+        try:
+            return str(self._ask("learn the engine's version", lambda client: client.version())["Version"])
+        except model.Cannot:
+            return ""
+
     def network_ids(self) -> frozenset[str]:
         """Return the ids of all networks that the engine has."""
         networks = self._ask("list the networks", lambda client: client.networks())

@@ -19,6 +19,7 @@ DEFAULTS: Mapping[str, str] = {
 }
 # The engine itself reads these from a network's options (28.0 on); they come along to the driver.
 _ENGINE_KEYS = frozenset({"com.docker.network.advertise_addr_nmsgs", "com.docker.network.advertise_addr_ms"})
+_BROKEN_ENGINES = frozenset({"29.0.0", "29.0.1", "29.0.2"})
 _SPECIAL = ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3")
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
@@ -69,6 +70,16 @@ def refuse_unserved(*, pools: tuple[str, ...], ipv4: bool, ipv6: bool, internal:
         return
     create = "docker network create -d fullhost --ipam-driver null [-o fullhost.KEY=VALUE …] NAME"
     raise model.Cannot("make the network", why=why, hint=f"type: {create}")
+
+
+def refuse_engine(version: str) -> None:
+    """Refuse the engines that fall over a network of a remote driver."""
+    if version.partition("+")[0] in _BROKEN_ENGINES:
+        raise model.Cannot(
+            f"make the network on engine {version}",
+            why="this version panics when a container leaves a network of any remote driver (moby#51554)",
+            hint="upgrade the engine to 29.0.3 or later",
+        )
 
 
 def clash(wish: model.Network, networks: tuple[model.Network, ...]) -> model.Network | None:

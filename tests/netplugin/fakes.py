@@ -22,6 +22,7 @@ class World:
     moved: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     silent: set[str] = dataclasses.field(default_factory=set)  # "dns" and "engine" do not answer
     woken: int = 0
+    engine_version: str = "28.5.2+dfsg4"
     uplink: ipaddress.IPv4Network | None = None
     counts: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     failing: int = 0
@@ -111,6 +112,9 @@ class World:
         self._ask("engine")
         assert len(network_id) == 64
         return self.waiting
+
+    def version(self) -> str:
+        return "" if "engine" in self.silent else self.engine_version
 
     def network_ids(self) -> frozenset[str]:
         self._ask("engine")

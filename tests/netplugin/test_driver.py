@@ -86,6 +86,25 @@ class TestNetwork:
         assert why in str(caught.value)
         assert world.acts == 0
 
+    @pytest.mark.parametrize("version", ["29.0.0", "29.0.2+dfsg1"])
+    def test_an_engine_that_falls_over_us_is_refused(
+        self, use: driver.Driver, world: fakes.World, version: str
+    ) -> None:
+        world.engine_version = version
+        with pytest.raises(model.Cannot, match=r"this version panics .*; upgrade the engine to 29\.0\.3 or later"):
+            use.create_network(CREATE)
+        assert world.acts == 0
+
+    @pytest.mark.parametrize("version", ["29.0.3", "29.1.0", "20.10.24+dfsg1"])
+    def test_other_engines_are_served_and_so_is_one_that_does_not_say(
+        self, use: driver.Driver, world: fakes.World, version: str
+    ) -> None:
+        world.engine_version = version
+        use.create_network(CREATE)
+        use.delete_network(protocol.NetworkRef(network_id=NETWORK.id))
+        world.silent = {"engine"}
+        use.create_network(CREATE)
+
     def test_a_second_one_in_the_way_of_the_first_is_refused(self, use: driver.Driver, world: fakes.World) -> None:
         use.create_network(CREATE)
         world.networks = {NETWORK.id}
