@@ -50,9 +50,10 @@ class Assigner:
                 name=None, rung=model.Rung.PROVISIONAL, source=model.Source.RANGE, avoid=self._given(network)
             )
         leased = self.store.leased(network.id, owner.name) if network.stale is model.Stale.SERVE else None
-        if leased is None or self.now() >= self.quiet.get(network.id, self.now()):
+        if leased is None or network.id not in self.quiet or self.now() >= self.quiet[network.id]:
             try:
                 answers = self.zone.addresses(owner.name, network)
+                self.quiet.pop(network.id, None)
                 address = addressing.choose(owner.name, answers, network)
                 return model.Assignment(name=owner.name, rung=owner.rung, source=model.Source.DNS, address=address)
             except model.Cannot as error:

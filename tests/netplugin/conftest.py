@@ -42,11 +42,12 @@ _serial = itertools.count()
 
 @dataclasses.dataclass
 class Clock:
-    """A clock that stands until a test moves it."""
+    """A clock that goes a microsecond on at each look, as a real one does, and further when a test moves it."""
 
     time: datetime.datetime = NETWORK.created
 
     def __call__(self) -> datetime.datetime:
+        self.time += datetime.timedelta(microseconds=1)
         return self.time
 
     def move(self, seconds: float) -> None:

@@ -125,6 +125,7 @@ def test_a_boot_with_and_without_names(lab: world.Lab) -> None:
     at_once(lab, "start", NAMES)
     lab.reboot(bridge=True)
     await_own_addresses(lab, NAMES)
+    assert "address.cache" not in counters(lab), "the name server was there"
 
 
 def test_a_boot_before_the_name_server(lab: world.Lab) -> None:
