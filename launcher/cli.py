@@ -4,6 +4,7 @@ What is slow to import (the engine's SDK, rich) is imported by the command that 
 """
 
 import os
+import signal
 import sys
 
 import click
@@ -175,11 +176,22 @@ def logs(world: worlds.World, name: str, lines: int | None, *, follow: bool) -> 
     operator = worlds.operator(world)
     machine = operator.find(name, verb="logs")
     out = sys.stdout.buffer
-    for piece in operator.engine.console(machine.container, lines=lines, follow=follow):
-        out.write(piece)
-        out.flush()
+    try:
+        for piece in operator.engine.console(machine.container, lines=lines, follow=follow):
+            out.write(piece)
+            out.flush()
+    except KeyboardInterrupt:  # the way to end -f
+        sys.exit(128 + signal.SIGINT)
+
+
+def _complete_streams() -> None:
+    """Open nothing in the place of a standard stream that is closed: the next connection would take its number."""
+    sys.stdin = sys.stdin or os.fdopen(os.open(os.devnull, os.O_RDONLY))
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
 
 
 def main() -> None:
     """Run `fhv`."""
+    _complete_streams()
     fhv.main(prog_name="fhv")

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import select
-import shutil
 import signal
 import socket
 import termios
@@ -11,6 +10,8 @@ import tty
 import types
 import typing
 from collections.abc import Iterator
+
+from launcher import model
 
 _STDIN = 0
 
@@ -44,16 +45,20 @@ class Conversation:
             return 1, b""
         return head[0], self._stream.recv(int.from_bytes(head[4:], "big"), socket.MSG_WAITALL)
 
-    def send(self, typed: bytes) -> None:
-        """Hand input to the command; none at all ends it."""
-        if typed:
-            self._stream.sendall(typed)
-        else:
+    def send(self, typed: bytes) -> bytes:
+        """Hand input to the command, as much as it takes without waiting, and give the rest; none at all ends it."""
+        if not typed:
             self._stream.shutdown(socket.SHUT_WR)
+            return b""
+        try:
+            return typed[self._stream.send(typed, socket.MSG_DONTWAIT) :]
+        except BlockingIOError:
+            return typed
 
     def resize(self, rows: int, columns: int) -> None:
-        """Tell the terminal inside how large the one outside is."""
-        self._engine.resize(self._execution, rows=rows, columns=columns)
+        """Tell the terminal inside how large the one outside is: a courtesy, for the command may have ended."""
+        with contextlib.suppress(model.Cannot):
+            self._engine.resize(self._execution, rows=rows, columns=columns)
 
     def exit_code(self) -> int:
         """Give the command's exit code, after its output has ended."""
@@ -72,10 +77,12 @@ def hold(talk: Conversation, *, live: bool) -> int:
 
 
 def _pass_on(talk: Conversation) -> None:
-    sources = [talk.fileno(), _STDIN]
+    """Never wait for the command to take its input: it may itself wait until somebody reads its output."""
+    output = talk.fileno()
+    inputs, typed = [_STDIN], b""
     while True:
-        ready, _, _ = select.select(sources, [], [])
-        if talk.fileno() in ready:
+        ready, takes, _ = select.select([output] if typed else [output, *inputs], [output] if typed else [], [])
+        if output in ready:
             stream, octets = talk.receive()
             if not octets:
                 return
@@ -83,10 +90,16 @@ def _pass_on(talk: Conversation) -> None:
                 octets = octets[os.write(stream, octets) :]
         if _STDIN in ready:
             typed = os.read(_STDIN, 65536)
-            with contextlib.suppress(OSError):  # the command has ended; its output tells
-                talk.send(typed)
-            if not typed:
-                sources.remove(_STDIN)
+        if takes or _STDIN in ready:
+            inputs, typed = _hand_on(talk, typed)
+
+
+def _hand_on(talk: Conversation, typed: bytes) -> tuple[list[int], bytes]:
+    """Give what is to be read from now on, and what the command has not taken yet."""
+    try:
+        return [_STDIN] if typed else [], talk.send(typed)
+    except OSError:  # it takes no more; its output tells when it has ended
+        return [], b""
 
 
 @contextlib.contextmanager
@@ -94,13 +107,13 @@ def _keys_as_they_are(talk: Conversation) -> Iterator[None]:
     """Hand every key to the terminal inside, control-C too, and changes of size, until the end of the block."""
 
     def resize(_signal: int = 0, _frame: types.FrameType | None = None) -> None:
-        columns, rows = shutil.get_terminal_size()
+        columns, rows = os.get_terminal_size(_STDIN)  # not what COLUMNS and LINES say
         talk.resize(rows, columns)
 
     before = termios.tcgetattr(_STDIN)
     handler = signal.signal(signal.SIGWINCH, resize)
     try:
-        tty.setraw(_STDIN)
+        tty.setraw(_STDIN, termios.TCSADRAIN)  # what is typed already is kept
         resize()
         yield
     finally:

@@ -5,7 +5,6 @@ import contextlib
 import ipaddress
 import json
 import os
-import re
 import select
 import socket
 import threading
@@ -51,12 +50,8 @@ class Engine:
         """Ask for what decides how an init is booted."""
         with _refusing("ask the engine about its host"):
             info = self._api.info()
-        numbers = re.match(r"(\d+)\.(\d+)", str(info["ServerVersion"]))
-        return model.Host(
-            engine=(int(numbers[1]), int(numbers[2])) if numbers else (0, 0),
-            cgroup=int(info.get("CgroupVersion") or 1),
-            apparmor=any("name=apparmor" in option for option in info.get("SecurityOptions") or ()),
-        )
+        security = info.get("SecurityOptions") or ()
+        return model.Host.of(info["ServerVersion"], cgroup=info.get("CgroupVersion") or "1", security=security)
 
     def network_id(self, name: str) -> str:
         """Find the network `name`, which has to be one of the driver."""
@@ -83,7 +78,8 @@ class Engine:
         if found["Name"] != f"/{name}":  # the engine takes the beginning of an id for a name as well
             return None
         state, labels = model.State(found["State"]["Status"]), found["Config"]["Labels"] or {}
-        network, attachment = next(iter((found["NetworkSettings"]["Networks"] or {"": {}}).items()))
+        home = found["HostConfig"]["NetworkMode"]  # it may have been connected to others since
+        attachment = (found["NetworkSettings"]["Networks"] or {}).get(home) or {}
         ends = {model.State.CREATED: found["Created"], model.State.EXITED: found["State"]["FinishedAt"]}
         return model.Machine(
             name=name,
@@ -94,7 +90,7 @@ class Engine:
             ours=labels.get(model.MACHINE_LABEL) == name,
             init=labels.get(model.INIT_LABEL, ""),
             domain=labels.get(model.DOMAIN_LABEL, ""),
-            network=network,
+            network=home,
             endpoint=attachment.get("EndpointID", ""),
             address=ipaddress.IPv4Address(given) if (given := attachment.get("IPAddress")) else None,
             mac=attachment.get("MacAddress", ""),
@@ -235,7 +231,11 @@ class Engine:
     def console(self, container: str, *, lines: int | None = None, follow: bool = False) -> Iterator[bytes]:
         """Give the last `lines` of the console log, all of it by default, and what comes after them if `follow`."""
         with _refusing("read the console log"):
-            yield from self._api.logs(container, stream=True, follow=follow, tail="all" if lines is None else lines)
+            tail: typing.Literal["all"] | int = "all" if lines is None else lines
+            if follow:
+                yield from self._api.logs(container, stream=True, follow=True, tail=tail)
+            else:  # in one piece: of a terminal the SDK streams octet by octet
+                yield self._api.logs(container, tail=tail)
 
 
 def connect() -> Engine:

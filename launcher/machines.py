@@ -6,19 +6,18 @@ import dataclasses
 import ipaddress
 import threading
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from launcher import booting, config, fleet, inits, model, plan
 
 _AT_ONCE = 8  # boots are bound by processors, and the engine attaches to one network one by one
 
 
-class Engine(typing.Protocol):
-    """What of the engine the use cases need."""
+class Engine(booting.Engine, typing.Protocol):
+    """What of the engine the use cases need, besides looking at a boot."""
 
     def host(self) -> model.Host: ...
     def network_id(self, name: str) -> str: ...
-    def find(self, name: str) -> model.Machine | None: ...
     def machines(self) -> tuple[model.Machine, ...]: ...
     def files(self, image: str, paths: tuple[str, ...]) -> Mapping[str, str]: ...
     def create(self, creation: model.Creation) -> tuple[str, str]: ...
@@ -26,10 +25,6 @@ class Engine(typing.Protocol):
     def unpause(self, name: str, container: str) -> None: ...
     def stop(self, name: str, container: str) -> None: ...
     def remove(self, name: str, container: str, *, force: bool) -> None: ...
-    def run(
-        self, container: str, command: tuple[str, ...], *, seconds: float, interrupted: threading.Event
-    ) -> model.Answer: ...
-    def console(self, container: str, *, lines: int | None = None, follow: bool = False) -> Iterable[bytes]: ...
 
 
 class Driver(typing.Protocol):
@@ -66,8 +61,14 @@ class Operator:
     def start(self, names: tuple[str, ...]) -> tuple[model.Result, ...]:
         """Create or continue the machines called `names`, or all of the zone, and wait until they are up."""
         network = self._network()
-        zone = fleet.decide(self.driver.zone(network.id))
         wanted = tuple(fleet.short(name, domain=network.domain) for name in names)
+        try:
+            zone = fleet.decide(self.driver.zone(network.id))
+        except model.Cannot as error:
+            if not names:
+                raise
+            unseen = f"whose alias it is, or who is one of it, was not looked at: {error}"
+            return self._each(wanted, lambda name: self._start(self._alone(name, network), network, unseen))
         if not names:
             wanted = (*zone.members, *(group[0] for group in zone.refused))
         if not wanted:
@@ -80,17 +81,20 @@ class Operator:
     def stop(self, names: tuple[str, ...]) -> tuple[model.Result, ...]:
         """Have the inits of the machines end them."""
         there = self.engine.machines()
-        return self._each(names, lambda name: self._stop(plan.find(there, name, verb="stop")))
+        return self._each(plan.distinct(names, there), lambda name: self._stop(plan.find(there, name, verb="stop")))
 
     def restart(self, names: tuple[str, ...]) -> tuple[model.Result, ...]:
         """Stop and start the machines, and wait until they are up."""
         there = self.engine.machines()
-        return self._each(names, lambda name: self._restart(plan.find(there, name, verb="restart")))
+        return self._each(
+            plan.distinct(names, there), lambda name: self._restart(plan.find(there, name, verb="restart"))
+        )
 
     def remove(self, names: tuple[str, ...], *, force: bool) -> tuple[model.Result, ...]:
         """Remove the machines with all that is in them, running ones only by force."""
         there = self.engine.machines()
-        return self._each(names, lambda name: self._remove(plan.find(there, name, verb="rm"), force=force))
+        wanted = plan.distinct(names, there)
+        return self._each(wanted, lambda name: self._remove(plan.find(there, name, verb="rm"), force=force))
 
     def find(self, name: str, *, verb: str, running: bool = False) -> model.Machine:
         """Give the machine that a person means by `name`."""
@@ -147,15 +151,34 @@ class Operator:
                 self.watch.interrupted.set()
                 raise
 
-    def _start(self, member: model.Member, network: model.Network) -> model.Result:
-        name = member.name
+    def _alone(self, name: str, network: model.Network) -> model.Member:
+        """Give a machine where the zone cannot be transferred: it keeps its aliases, and a new one has a record."""
         found = self.engine.find(name)
+        if found is not None and found.ours:
+            return model.Member(name=name, address=found.address, aliases=found.aliases)
+        return model.Member(name=name, address=self.driver.record(network.id, name))
+
+    def _start(self, member: model.Member, network: model.Network, told: str = "") -> model.Result:
+        """Bring a machine up; one that another fhv creates at the same time is continued."""
+        found = self.engine.find(member.name)
+        try:
+            result = self._bring_up(member, network, found)
+        except model.Cannot as error:
+            again = found is None and not isinstance(error, booting.StillBooting)
+            theirs = self.engine.find(member.name) if again else None
+            if theirs is None or not theirs.ours:
+                raise
+            result = self._bring_up(member, network, theirs)
+        return dataclasses.replace(result, warnings=tuple(filter(None, (*result.warnings, told))))
+
+    def _bring_up(self, member: model.Member, network: model.Network, found: model.Machine | None) -> model.Result:
+        name = member.name
         action = plan.action(found, name=name)
         with contextlib.ExitStack() as undo:
             if found is None:
                 self.report(name, "creating")
                 container, init, warned = self._create(member, network)
-                undo.callback(self.engine.remove, name, container, force=True)
+                undo.callback(self._discard, name, container)
             else:
                 container, init, warned = found.container, self._init(found), plan.drift(found, member)
             match action:
@@ -174,6 +197,11 @@ class Operator:
                 raise
             undo.pop_all()
         return model.Result(name=name, done=plan.DONE[action], warnings=tuple(filter(None, (warning, warned))))
+
+    def _discard(self, name: str, container: str) -> None:
+        """Remove what was made just now, if that can be: why it has to go is what a person should hear."""
+        with contextlib.suppress(model.Cannot):
+            self.engine.remove(name, container, force=True)
 
     def _create(self, member: model.Member, network: model.Network) -> tuple[str, inits.Init, str]:
         spec = self.settings.spec(member.name)

@@ -3,7 +3,8 @@
 import dataclasses
 import enum
 import ipaddress
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 
 MACHINE_LABEL = "fullhost.machine"
 INIT_LABEL = "fullhost.init"
@@ -92,10 +93,10 @@ class Zone:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Member:
-    """One machine that the zone asks for; `aliases` are the other names of its address."""
+    """One machine that the zone asks for; `aliases` are the other names of its address, None where not known now."""
 
     name: str
-    address: ipaddress.IPv4Address
+    address: ipaddress.IPv4Address | None
     aliases: tuple[str, ...] = ()
 
 
@@ -106,6 +107,16 @@ class Host:
     engine: tuple[int, int]
     cgroup: int
     apparmor: bool
+
+    @classmethod
+    def of(cls, version: str, *, cgroup: str, security: Iterable[str]) -> "Host":
+        """Read what the engine says of itself: 28.5.2+dfsg4, 2, and its security options."""
+        numbers = re.match(r"(\d+)\.(\d+)", version)
+        return cls(
+            engine=(int(numbers[1]), int(numbers[2])) if numbers else (0, 0),
+            cgroup=int(cgroup),
+            apparmor=any("name=apparmor" in option for option in security),
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

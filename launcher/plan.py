@@ -54,7 +54,7 @@ def action(machine: model.Machine | None, *, name: str) -> Action:
 
 def drift(machine: model.Machine, member: model.Member) -> str:
     """Say where a machine that is there is no longer what the zone says."""
-    if machine.address not in (None, member.address):
+    if None not in (machine.address, member.address) and machine.address != member.address:
         return f"it has {machine.address}, and DNS gives it {member.address} now: fhv restart {machine.name}"
     if set(machine.aliases) != set(member.aliases):
         old, new = (", ".join(sorted(names)) or "none" for names in (machine.aliases, member.aliases))
@@ -121,3 +121,15 @@ def last_words(console: str, *, lines: int = 8) -> str:
     """Give the last lines of a console as plain text, to be shown with the reason of a failure."""
     plain = [line.rstrip() for line in _DRAWING.sub("", console).splitlines()]
     return "\n".join([line for line in plain if line][-lines:])
+
+
+def distinct(names: tuple[str, ...], machines: tuple[model.Machine, ...]) -> tuple[str, ...]:
+    """Leave out what names a machine a second time, in other letters or with the domain."""
+    seen: dict[str, str] = {}
+    for name in names:
+        try:
+            machine = find(machines, name, verb="find").container
+        except model.Cannot:
+            machine = name
+        seen.setdefault(machine, name)
+    return tuple(seen.values())

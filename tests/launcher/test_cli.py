@@ -4,6 +4,7 @@ import json
 import pathlib
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import click.testing
 import pytest
@@ -149,3 +150,30 @@ def test_help_imports_nothing_slow() -> None:
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout == "[]\n"
+
+
+def test_standard_streams_that_are_closed_are_no_terminals() -> None:
+    """And no file that is opened later takes their numbers."""
+    code = """
+import os, sys
+from launcher import cli
+cli.fhv.main = lambda prog_name: os._exit(
+    40 + sum(os.path.samestat(os.fstat(n), os.stat(os.devnull)) and not s.isatty() for n, s in
+    enumerate((sys.stdin, sys.stdout, sys.stderr))))
+cli.main()
+"""
+    said = subprocess.run(["/bin/sh", "-c", 'exec "$0" -c "$1" <&- >&- 2>&-', sys.executable, code], check=False)
+    assert said.returncode == 43
+
+
+def test_control_c_ends_the_console_without_a_word() -> None:
+    engine = fakes.Engine(fakes.machine("web"))
+    engine.console = _interrupted  # type: ignore[method-assign, assignment]
+    result = _fhv("logs", "-f", "web", engine=engine)
+    assert (result.exit_code, result.stdout, result.stderr) == (130, "Welcome", "")
+
+
+def _interrupted(_container: str, *, lines: int | None = None, follow: bool = False) -> Iterator[bytes]:
+    assert (lines, follow) == (None, True)
+    yield b"Welcome"
+    raise KeyboardInterrupt

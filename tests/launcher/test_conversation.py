@@ -2,18 +2,21 @@
 
 import contextlib
 import os
+import pty
+import select
+import signal
 import socket
 import threading
 from collections.abc import Iterator
 
-from launcher import conversation
+from launcher import conversation, model
 
 
 class Executions:
     """An engine that knows one command, which ended with 7."""
 
     def resize(self, execution: str, *, rows: int, columns: int) -> None:
-        raise AssertionError(f"no terminal here: {execution} {rows} {columns}")
+        raise model.Cannot(f"cannot resize a stopped container: {execution} {rows} {columns}")
 
     def exit_code(self, execution: str) -> int:
         assert execution == "one"
@@ -86,3 +89,72 @@ def test_standard_input_and_both_outputs_are_joined_to_the_command() -> None:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
     for end in (screen[0], errors[0]):
         os.close(end)
+
+
+def test_a_terminal_that_cannot_be_resized_hides_no_exit_code() -> None:
+    """Nor at the signal of a change of size, and keys that were typed early are not lost."""
+    with _talk(tty=True) as (talk, engines):
+        child, keys = pty.fork()
+        if not child:
+            os._exit(_on_this_terminal(talk))
+        assert os.read(keys, 9) == b"ready"
+        os.write(keys, b"early\n")
+        assert engines.recv(9) == b"early\n"
+        os.kill(child, signal.SIGWINCH)
+        os.write(keys, b"x")
+        assert engines.recv(9) == b"x"
+        engines.shutdown(socket.SHUT_WR)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        os.close(keys)
+
+
+def _on_this_terminal(talk: conversation.Conversation) -> int:
+    try:
+        os.write(1, b"ready")
+        select.select([0], [], [])
+        return conversation.hold(talk, live=True)
+    except BaseException:  # the child is not to go on with the tests
+        return 99
+
+
+def test_a_command_that_answers_while_it_is_spoken_to_holds_nothing_up() -> None:
+    """More of both than all the buffers between them take, and the end only after all of it."""
+    much = bytes(range(256)) * 20000
+    keys, screen = os.pipe(), os.pipe()
+    with _talk(tty=True) as (talk, engines):
+        child = os.fork()
+        if not child:
+            signal.alarm(30)
+            os.dup2(keys[0], 0)
+            os.dup2(screen[1], 1)
+            for end in (keys[1], screen[0], engines.fileno()):
+                os.close(end)
+            os._exit(conversation.hold(talk, live=False))
+        os.close(keys[0])
+        os.close(screen[1])
+
+        def echo() -> None:
+            while piece := engines.recv(65536):
+                engines.sendall(piece)
+            engines.shutdown(socket.SHUT_WR)
+
+        threading.Thread(target=_type, args=(keys[1], much), daemon=True).start()
+        threading.Thread(target=echo, daemon=True).start()
+        with os.fdopen(screen[0], "rb") as shown:
+            assert shown.read() == much
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+def _type(keys: int, octets: bytes) -> None:
+    with os.fdopen(keys, "wb") as end:
+        end.write(octets)
+
+
+def test_a_command_that_takes_no_more_input_still_gives_output() -> None:
+    with _talk(tty=True) as (talk, engines):
+        left = talk.send(b"x" * 9999999)
+        assert 0 < len(left) < 9999999
+        while len(rest := talk.send(left)) < len(left):
+            left = rest
+        engines.sendall(b"here")
+        assert talk.receive() == (1, b"here")
