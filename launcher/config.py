@@ -65,6 +65,10 @@ def parse(text: str) -> Config:
 
 def _section(name: str, body: object, common: model.Spec) -> model.Spec:
     where = f"[machine.{name}]"
+    if not model.NAME.fullmatch(name):
+        raise model.Cannot(
+            f"{where} is of no machine: a name is one DNS label in lower case", hint="name it as fhv does"
+        )
     if not isinstance(body, dict):
         raise model.Cannot(f"machine.{name} is no table", hint=f"write {where}")
     _refuse_unknown(body, {"image", "memory", "cpus", "volumes", "environment"}, where=where)

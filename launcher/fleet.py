@@ -2,13 +2,11 @@
 
 import dataclasses
 import ipaddress
-import re
 from collections.abc import Mapping
 
 from launcher import model
 
 # RFC 1123 section 2.1 over RFC 1035 section 2.3.1: 63 octets of letters, digits and inner hyphens.
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def short(text: str, *, domain: str) -> str:
@@ -19,7 +17,7 @@ def short(text: str, *, domain: str) -> str:
 def label(text: str, *, domain: str) -> str:
     """Give a machine's name as `short` does, if it can be a host's."""
     name = short(text, domain=domain)
-    if not _LABEL.fullmatch(name):
+    if not model.NAME.fullmatch(name):
         raise model.Cannot(
             f"cannot use {text!r} as a machine's name: it is no host name in the domain {domain} (RFC 1123)",
             hint="a name has 1 to 63 letters, digits and hyphens, and neither begins nor ends with a hyphen",
@@ -76,7 +74,7 @@ def decide(zone: model.Zone) -> Fleet:
     """Tell machines from aliases: of several names with one address, the one in its PTR record is the machine."""
     holders: dict[ipaddress.IPv4Address, list[str]] = {}
     for record in zone.records:
-        if len(record.addresses) == 1 and _LABEL.fullmatch(record.name):
+        if len(record.addresses) == 1 and model.NAME.fullmatch(record.name):
             holders.setdefault(record.addresses[0], []).append(record.name)
     holders.pop(zone.gateway, None)
     members: dict[str, model.Member] = {}

@@ -19,7 +19,6 @@ NAMED_CONF = "named.conf"
 
 _LOOPBACK = ipaddress.IPv4Address("127.0.0.1")
 _PREFIXES = range(16, 30)  # /16 has a reverse zone that is not other people's, /29 has room for five machines
-_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")  # RFC 1123, section 2.1, and RFC 1035 on the length
 _BRIDGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,14}")  # IFNAMSIZ of the kernel less its NUL
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]*")
 _NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # as the engine has it
@@ -90,14 +89,14 @@ def check(site: Site) -> None:
     ):
         if not pattern.fullmatch(word):
             raise model.Cannot(f"cannot use the {noun} name {word!r}: it has characters that none may have")
-    if len(site.domain) > 189 or not all(_LABEL.fullmatch(label) for label in site.domain.split(".")):
+    if len(site.domain) > 189 or not all(model.NAME.fullmatch(label) for label in site.domain.split(".")):
         raise model.Cannot(f"cannot use the domain {site.domain!r}: it is no DNS name", hint="give one like `local`")
     _check_names(site)
 
 
 def _check_names(site: Site) -> None:
     for name in site.names:
-        if not _LABEL.fullmatch(name):
+        if not model.NAME.fullmatch(name):
             raise model.Cannot(
                 f"cannot use the name {name!r}: a machine's name is one DNS label",
                 hint="use at most 63 of a-z, 0-9 and -, with no - at either end",

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 MACHINE_LABEL = "fullhost.machine"
 INIT_LABEL = "fullhost.init"
 DOMAIN_LABEL = "fullhost.domain"
+# A DNS label as RFC 1123, section 2.1, and RFC 1035, section 2.3.4, have it, in lower case.
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
 class Cannot(Exception):  # noqa: N818 - reads as the sentence that it carries

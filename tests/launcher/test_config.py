@@ -93,3 +93,9 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: pathlib.Path) -> None:
     path.write_text("foo = 1")
     with pytest.raises(model.Cannot, match=f"cannot use {path}: the file has the unknown key 'foo'"):
         config.load(path)
+
+
+@pytest.mark.parametrize("name", ["Docs", "docs.local", "a_b", "-a", "x" * 64])
+def test_a_section_that_could_never_apply_is_refused(name: str) -> None:
+    with pytest.raises(model.Cannot, match="is of no machine"):
+        config.parse(f'[machine."{name}"]\nmemory = "1g"\n')
