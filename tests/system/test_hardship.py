@@ -9,13 +9,16 @@ import pytest
 
 from tests.lab import commands, host, images, world
 
+# By name, since the driver asks no engine that was silent a moment ago, as the one that a test before has stopped.
+NAMED = "name=fullhost,driver-opt=fullhost.name=database"
+
 
 @pytest.fixture(autouse=True)
 def _machine(lab: world.Lab, network: str) -> None:
     """Have a container that runs."""
     assert network
     images.ensure(lab.engine, images.BUSYBOX)
-    lab.engine.docker("run", "--detach", "--name", "database", "--network", "fullhost", images.BUSYBOX, "sleep", "600")
+    lab.engine.docker("run", "--detach", "--name", "database", "--network", NAMED, images.BUSYBOX, "sleep", "600")
 
 
 def veth(lab: world.Lab) -> str:
@@ -57,7 +60,7 @@ def test_a_bridge_of_ours_that_someone_spoiled(lab: world.Lab, spoil: list[str])
     lab.host.ip("link", "del", host.BRIDGE)
     lab.create_network(*[word for option in options for word in ("-o", option)])
     lab.nameserver.restart()
-    lab.engine.docker("run", "--detach", "--name", "database", "--network", "fullhost", images.BUSYBOX, "sleep", "600")
+    lab.engine.docker("run", "--detach", "--name", "database", "--network", NAMED, images.BUSYBOX, "sleep", "600")
     await_answer(lab)
     lab.host.ip(*spoil)
     assert not lab.host.pings("172.31.0.2")
