@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 from launcher import inits, model, plan
 
-PATIENCE_SECONDS = 120.0
 _POLL_SECONDS = 0.2
 _GLANCE_SECONDS = 2.0
 _LAST_LINES = 10
@@ -41,7 +40,7 @@ class Watch:
 
     engine: Engine
     clock: Clock
-    patience: float = PATIENCE_SECONDS
+    patience: float
     interrupted: threading.Event = dataclasses.field(default_factory=threading.Event)
 
     def until_up(self, name: str, container: str, init: inits.Init) -> str:

@@ -11,13 +11,12 @@ import docker
 import docker.errors
 import requests
 
-from netplugin import model
+from netplugin import model, protocol
 
 SECONDS = 0.25  # for one answer; measured: 10 to 25 ms while the engine serves a CreateEndpoint
 SILENCE_SECONDS = 5.0  # an engine that did not answer is not asked again so soon: at boot, every start would wait
 PATIENT_SECONDS = 30  # for one that may have to wait until a container has started
 MACHINE_LABEL = "fullhost.machine"  # on every container that fhv made
-NAME_OPTION = "fullhost.name"
 _STARTABLE = ("created", "exited", "restarting")
 
 T = typing.TypeVar("T")
@@ -101,7 +100,7 @@ class Engine:
             name=name,
             # Up to 24 the engine itself adds the short id to the aliases, and would add it again.
             aliases=tuple(alias for alias in attached.aliases if alias != container[:12]) if attached else (),
-            options={**(attached.options if attached else {}), NAME_OPTION: name},
+            options={**(attached.options if attached else {}), protocol.NAME_OPTION: name},
         )
 
     def complete(self, move: model.Move) -> None:
@@ -110,7 +109,11 @@ class Engine:
         It may be done again at any time: a power cut between the two steps leaves a container without the network.
         """
         attached = self._attached(move.network_id, move.container)
-        if attached and attached.endpoint_id != move.endpoint_id and attached.options.get(NAME_OPTION) == move.name:
+        if (
+            attached
+            and attached.endpoint_id != move.endpoint_id
+            and attached.options.get(protocol.NAME_OPTION) == move.name
+        ):
             return
         with self._patient(f"move {move.name}") as client:
             if attached:

@@ -83,7 +83,7 @@ def test_an_interrupt_ends_all_waiting() -> None:
     engine.answers["web"] = ["starting\n"]
     interrupted = threading.Event()
     interrupted.set()
-    watch = booting.Watch(engine=engine, clock=fakes.Clock(), interrupted=interrupted)
+    watch = booting.Watch(engine=engine, clock=fakes.Clock(), patience=120, interrupted=interrupted)
     with pytest.raises(booting.StillBooting):
         watch.until_up("web", "id-of-web", inits.INITS["systemd"])
     assert not [call for call in engine.calls if call.startswith("run")]
