@@ -1,7 +1,6 @@
 """The edge: every call of the driver on one screen, what answers it, and how an error is told."""
 
 import datetime
-import importlib.metadata
 import json
 import logging
 import os
@@ -13,22 +12,7 @@ from collections.abc import Callable, Mapping
 import flask
 from werkzeug import exceptions
 
-from netplugin import (
-    assignment,
-    config,
-    control,
-    counting,
-    driver,
-    engine,
-    firewall,
-    keeper,
-    links,
-    model,
-    protocol,
-    settlement,
-    store,
-    zone,
-)
+from netplugin import assembly, config, control, driver, keeper, model, protocol
 
 MAX_BODY = 1 << 20  # octets; the engine's largest request is a few thousand
 _STATUS = {
@@ -84,62 +68,28 @@ def questions(use: control.Control) -> dict[str, Question]:
     }
 
 
-def create_app(environment: Mapping[str, str] = os.environ) -> flask.Flask:
+def create_app(
+    environment: Mapping[str, str] = os.environ, leaves: Callable[[config.Settings], assembly.Leaves] = assembly.leaves
+) -> flask.Flask:
     """Return the application for gunicorn; what cannot be started is told in a sentence."""
     logging.basicConfig(format="%(levelname)s %(message)s")
     try:
-        return _assemble(config.read(environment))
+        settings = config.read(environment)
+        _log.setLevel(settings.log_level.upper())
+        return _serve(assembly.assemble(settings, leaves(settings)), settings)
     except model.Cannot as error:
         _log.error("%s", error)
         passing = error.reason is model.Reason.UNAVAILABLE
         raise SystemExit(_TRY_AGAIN if passing else _APP_LOAD_ERROR) from None
 
 
-def _assemble(settings: config.Settings) -> flask.Flask:
-    """Put the leaves under the use cases, and let the keeper make a first pass; it goes on in a thread of its own."""
-    _log.setLevel(settings.log_level.upper())
-    counters = counting.Counters()
-    state, rules, docker = store.Store(settings.state), firewall.Firewall(), engine.Engine(settings.docker)
-    woken = threading.Event()
-    settler = settlement.Settler(store=state, zone=zone, engine=docker, count=counters.add)
-    use = driver.Driver(
-        store=state,
-        links=links,
-        firewall=rules,
-        engine=docker,
-        assigner=assignment.Assigner(store=state, zone=zone, engine=docker, now=_now, count=counters.add),
-        wake=woken.set,
-        defaults=settings.network_defaults,
-        now=_now,
-        count=counters.add,
-    )
-    told: dict[str, str] = {}
-    keep = keeper.Keeper(
-        store=state,
-        links=links,
-        firewall=rules,
-        engine=docker,
-        settler=settler,
-        dismantle=use.dismantle,
-        now=_now,
-        count=counters.add,
-        told=told,
-    )
-    asked = control.Control(
-        store=state,
-        links=links,
-        zone=zone,
-        engine=docker,
-        counters=counters.read,
-        told=told,
-        version=importlib.metadata.version("fullhost"),
-        pid=os.getpid(),
-        started=_now(),
-    )
-    keep.keep()
+def _serve(use: assembly.Uses, settings: config.Settings) -> flask.Flask:
+    """Let the keeper make a first pass, and go on in a thread of its own; return what serves the calls meanwhile."""
+    use.keeper.keep()
     if settings.keeper_seconds:
-        threading.Thread(target=keep.run, args=(settings.keeper_seconds, woken), name="keeper", daemon=True).start()
-    return wire(calls(use, keep), questions(asked), count=counters.add)
+        patrol = (settings.keeper_seconds, use.woken)
+        threading.Thread(target=use.keeper.run, args=patrol, name="keeper", daemon=True).start()
+    return wire(calls(use.driver, use.keeper), questions(use.control), count=use.count)
 
 
 def wire(table: Mapping[str, Call], asked: Mapping[str, Question], *, count: Callable[[str], None]) -> flask.Flask:
@@ -242,7 +192,3 @@ def _told(call: str, error: Exception) -> str:
 
 def _reply(body: protocol.Json, status: int) -> flask.Response:
     return flask.Response(json.dumps(body) + "\n", status=status, mimetype="application/json")
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)

@@ -1,5 +1,6 @@
 """Hostile requests: whatever is sent, it is answered with a sentence, and what is refused has changed nothing."""
 
+import collections
 import json
 import os
 import pathlib
@@ -12,6 +13,7 @@ from netplugin import app, store
 from tests.netplugin import fakes
 from tests.netplugin.conftest import NETWORK, Clock
 from tests.netplugin.test_app import CREATE_ENDPOINT, CREATE_NETWORK, PROTOCOL
+from tests.tally import Promise, Tally
 
 REQUESTS = int(os.environ.get("FULLHOST_HOSTILE_REQUESTS", "5000"))  # nightly: 100000
 EVIL = [
@@ -67,12 +69,13 @@ BODIES = st.fixed_dictionaries(
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("call", [call for call in PROTOCOL if call.startswith("NetworkDriver.")])
 def test_whatever_is_sent_is_answered_and_what_is_refused_changed_nothing(
-    call: str, tmp_path: pathlib.Path, clock: Clock
+    call: str, tmp_path: pathlib.Path, clock: Clock, tally: Tally
 ) -> None:
     world = fakes.World(zone={"web": ("172.31.0.2",)}, networks={NETWORK.id})
     state = store.Store(tmp_path / "driver.db")
     table = app.calls(fakes.drive(world, state, clock), fakes.keep(world, state, clock))
     client = app.wire(table, {}, count=world.count).test_client()
+    counted = collections.Counter[str]()
 
     def seen() -> object:
         return state.networks(), state.endpoints(), state.moves(), dict(world.links), set(world.rules)
@@ -80,6 +83,7 @@ def test_whatever_is_sent_is_answered_and_what_is_refused_changed_nothing(
     @hypothesis.settings(max_examples=-(-REQUESTS // 13), deadline=None)
     @hypothesis.given(BODIES | JSON)
     def attack(body: object) -> None:
+        counted["tried"] += 1
         client.post("/NetworkDriver.CreateNetwork", data=json.dumps(CREATE_NETWORK))
         client.post("/NetworkDriver.CreateEndpoint", data=json.dumps(CREATE_ENDPOINT))
         before = seen()
@@ -91,5 +95,9 @@ def test_whatever_is_sent_is_answered_and_what_is_refused_changed_nothing(
             assert str(answer["Err"]).startswith("cannot ")
             assert "the driver failed" not in answer["Err"]
             assert seen() == before
+        counted["kept"] += 1
 
-    attack()
+    try:
+        attack()
+    finally:
+        tally.add(Promise.REQUESTS, kept=counted["kept"], of=counted["tried"])

@@ -1,0 +1,117 @@
+"""The driver put together: its leaves, and the use cases over them."""
+
+import dataclasses
+import datetime
+import importlib.metadata
+import os
+import threading
+import typing
+from collections.abc import Callable
+
+from netplugin import (
+    assignment,
+    config,
+    control,
+    counting,
+    driver,
+    engine,
+    firewall,
+    keeper,
+    links,
+    settlement,
+    store,
+    zone,
+)
+
+
+class Links(driver.Links, keeper.Links, control.Links, typing.Protocol):
+    """What all use cases do with links."""
+
+
+class Firewall(driver.Firewall, keeper.Firewall, typing.Protocol):
+    """What all use cases do with rules."""
+
+
+class Zone(assignment.Zone, settlement.Zone, control.Zone, typing.Protocol):
+    """What all use cases ask of DNS."""
+
+
+class Engine(driver.Engine, assignment.Engine, settlement.Engine, keeper.Engine, control.Engine, typing.Protocol):
+    """What all use cases ask of the engine."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Leaves:
+    """Everything that is outside of the driver, each behind its one door."""
+
+    store: store.Store
+    links: Links
+    firewall: Firewall
+    zone: Zone
+    engine: Engine
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Uses:
+    """The use cases; `woken` has the keeper look at once."""
+
+    driver: driver.Driver
+    keeper: keeper.Keeper
+    control: control.Control
+    woken: threading.Event
+    count: Callable[[str], None]
+
+
+def leaves(settings: config.Settings) -> Leaves:
+    """Return the real ones: the kernel, the DNS server, the engine, and the state file."""
+    return Leaves(
+        store=store.Store(settings.state),
+        links=links,
+        firewall=firewall.Firewall(),
+        zone=zone,
+        engine=engine.Engine(settings.docker),
+    )
+
+
+def assemble(settings: config.Settings, over: Leaves) -> Uses:
+    """Return the use cases over leaves."""
+    counters, told, woken = counting.Counters(), dict[str, str](), threading.Event()
+    count = counters.add
+    use = driver.Driver(
+        store=over.store,
+        links=over.links,
+        firewall=over.firewall,
+        engine=over.engine,
+        assigner=assignment.Assigner(store=over.store, zone=over.zone, engine=over.engine, now=_now, count=count),
+        wake=woken.set,
+        defaults=settings.network_defaults,
+        now=_now,
+        count=count,
+    )
+    keep = keeper.Keeper(
+        store=over.store,
+        links=over.links,
+        firewall=over.firewall,
+        engine=over.engine,
+        settler=settlement.Settler(store=over.store, zone=over.zone, engine=over.engine, count=count),
+        dismantle=use.dismantle,
+        now=_now,
+        count=count,
+        told=told,
+    )
+    asked = control.Control(
+        store=over.store,
+        links=over.links,
+        zone=over.zone,
+        engine=over.engine,
+        counters=counters.read,
+        told=told,
+        version=importlib.metadata.version("fullhost"),
+        pid=os.getpid(),
+        started=_now(),
+    )
+    return Uses(driver=use, keeper=keep, control=asked, woken=woken, count=count)
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
