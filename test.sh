@@ -53,4 +53,5 @@ mkdir -p "$CACHE"
 if [[ $# -gt 0 ]]; then
     exec "$CACHE/venv/bin/python" -m pytest "$@"
 fi
-exec "$CACHE/venv/bin/python" -m pytest --engine all tests
+# The engines work at the same time: their tests wait more than they compute.
+exec "$CACHE/venv/bin/python" -m pytest -n 4 --dist loadgroup --engine all tests
