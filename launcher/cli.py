@@ -9,8 +9,8 @@ import sys
 
 import click
 
-from launcher import groundwork
 from launcher import world as worlds
+from launcher.commands import host, image
 
 _EPILOG = """
 \b
@@ -118,8 +118,8 @@ def list_machines(world: worlds.World, *, as_json: bool) -> None:
     click.echo(words.as_json(found) if as_json else words.listing(found, now=dt.datetime.now(dt.UTC)))
 
 
-fhv.add_command(groundwork.host)
-fhv.add_command(groundwork.image)
+fhv.add_command(host.host)
+fhv.add_command(image.image)
 fhv.add_command(
     click.Command("ls", params=list_machines.params, callback=list_machines.callback, help="Same as list.", hidden=True)
 )

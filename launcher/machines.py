@@ -4,11 +4,10 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import ipaddress
-import threading
 import typing
 from collections.abc import Callable, Mapping
 
-from launcher import booting, config, fleet, inits, model, plan
+from launcher import booting, config, fleet, inits, model, plan, recognition
 
 _AT_ONCE = 8  # boots are bound by processors, and the engine attaches to one network one by one
 
@@ -19,7 +18,6 @@ class Engine(booting.Engine, typing.Protocol):
     def host(self) -> model.Host: ...
     def network_id(self, name: str) -> str: ...
     def machines(self) -> tuple[model.Machine, ...]: ...
-    def files(self, image: str, paths: tuple[str, ...]) -> Mapping[str, str]: ...
     def create(self, creation: model.Creation) -> tuple[str, str]: ...
     def start(self, name: str, container: str) -> None: ...
     def unpause(self, name: str, container: str) -> None: ...
@@ -51,12 +49,11 @@ class Operator:
     """The use cases, and what they work with; `report` hears of each step as (machine, step)."""
 
     engine: Engine
+    images: recognition.Recognition
     driver: Driver
     settings: config.Config
     watch: booting.Watch
     report: Callable[[str, str], None]
-    _looking: threading.Lock = dataclasses.field(default_factory=threading.Lock)
-    _known: dict[str, inits.Init] = dataclasses.field(default_factory=dict)
 
     def start(self, names: tuple[str, ...]) -> tuple[model.Result, ...]:
         """Create or continue the machines called `names`, or all of the zone, and wait until they are up."""
@@ -205,19 +202,13 @@ class Operator:
 
     def _create(self, member: model.Member, network: model.Network) -> tuple[str, inits.Init, str]:
         spec = self.settings.spec(member.name)
-        init = self._recognise(spec.image)
+        init = self.images.of(spec.image)
         boot = inits.boot(init, self.engine.host())
         container, warned = self.engine.create(plan.creation(member, spec, network, boot))
         return container, init, warned
 
-    def _recognise(self, image: str) -> inits.Init:
-        with self._looking:
-            if image not in self._known:
-                self._known[image] = inits.recognise(self.engine.files(image, inits.PROBED), image=image)
-            return self._known[image]
-
     def _init(self, machine: model.Machine) -> inits.Init:
-        return inits.INITS.get(machine.init) or self._recognise(machine.image)
+        return inits.INITS.get(machine.init) or self.images.of(machine.image)
 
     def _stop(self, machine: model.Machine) -> model.Result:
         name = machine.name

@@ -11,7 +11,7 @@ import typing
 from collections.abc import Callable
 
 if typing.TYPE_CHECKING:
-    from launcher import config, driver, engine, machines, model
+    from launcher import api, config, depot, driver, engine, machines, model
 
 _Params = typing.ParamSpec("_Params")
 
@@ -21,11 +21,23 @@ PATIENCE_SECONDS = 120.0
 class World:
     """The real engine, driver and configuration, each reached when it is first needed."""
 
+    @functools.cached_property
+    def _client(self) -> "api.Client":
+        from launcher import api
+
+        return api.connect()
+
     def engine(self) -> "engine.Engine":
         """Reach the engine."""
         from launcher import engine
 
-        return engine.connect()
+        return engine.Engine(self._client)
+
+    def depot(self) -> "depot.Depot":
+        """Reach the engine's images."""
+        from launcher import depot
+
+        return depot.Depot(self._client)
 
     def driver(self) -> "driver.Driver":
         """Reach the driver."""
@@ -73,11 +85,12 @@ def operator(
     world: World, report: Callable[[str, str], None] = lambda name, step: None, patience: float = PATIENCE_SECONDS
 ) -> "machines.Operator":
     """Give the use cases the world they work on."""
-    from launcher import booting, machines
+    from launcher import booting, machines, recognition
 
     engine = world.engine()
     return machines.Operator(
         engine=engine,
+        images=recognition.Recognition(world.depot()),
         driver=world.driver(),
         settings=world.settings(),
         watch=booting.Watch(engine=engine, clock=world, patience=patience),

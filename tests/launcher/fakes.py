@@ -92,7 +92,6 @@ class Engine:
     def __init__(self, *there: model.Machine) -> None:
         self.containers = {machine.name: machine for machine in there}
         self.failing: dict[str, model.Cannot] = {}
-        self.images: dict[str, Mapping[str, str]] = {SETTINGS.common.image: SYSTEMD}
         self.answers: dict[str, list[str]] = {}
         self.calls: list[str] = []
         self.made: list[model.Creation] = []
@@ -124,10 +123,6 @@ class Engine:
 
     def machines(self) -> tuple[model.Machine, ...]:
         return tuple(machine for machine in self.containers.values() if machine.ours)
-
-    def files(self, image: str, paths: tuple[str, ...]) -> Mapping[str, str]:
-        self._call("files", image)
-        return {path: target for path, target in self.images[image].items() if path in paths}
 
     def create(self, creation: model.Creation) -> tuple[str, str]:
         self._call("create", creation.name)
@@ -164,6 +159,24 @@ class Engine:
         self._call("console", self._name(container))
         assert lines is None or not follow
         return [b"Welcome\r\n", b"\x1b[31mPanic\x1b[0m: no disk\r\n"]
+
+
+class Depot:
+    """Images in memory, each with the files that `fhv` probes. `failing` names the verbs that fail."""
+
+    def __init__(self) -> None:
+        self.images: dict[str, Mapping[str, str]] = {SETTINGS.common.image: SYSTEMD}
+        self.failing: dict[str, model.Cannot] = {}
+        self.calls: list[str] = []
+
+    def _call(self, verb: str, image: str) -> None:
+        self.calls.append(f"{verb} {image}")
+        if verb in self.failing:
+            raise self.failing[verb]
+
+    def files(self, image: str, paths: tuple[str, ...]) -> Mapping[str, str]:
+        self._call("files", image)
+        return {path: target for path, target in self.images[image].items() if path in paths}
 
 
 def machine(

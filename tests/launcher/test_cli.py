@@ -22,6 +22,9 @@ class World(world.World):
     def engine(self) -> fakes.Engine:  # type: ignore[override]
         return self._engine
 
+    def depot(self) -> fakes.Depot:  # type: ignore[override]
+        return fakes.Depot()
+
     def driver(self) -> fakes.Driver:  # type: ignore[override]
         return self._driver
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from launcher import booting, machines, model
+from launcher import booting, machines, model, recognition
 from tests.launcher import fakes
 
 _ZONE = {"host": 1, "web": 2, "monitor": 4, "grafana": 4}
@@ -10,11 +10,15 @@ _POINTERS = {4: "monitor"}
 
 
 def _operator(
-    engine: fakes.Engine, driver: fakes.Driver | None = None, steps: list[str] | None = None
+    engine: fakes.Engine,
+    driver: fakes.Driver | None = None,
+    steps: list[str] | None = None,
+    depot: fakes.Depot | None = None,
 ) -> machines.Operator:
     heard = steps if steps is not None else []
     return machines.Operator(
         engine=engine,
+        images=recognition.Recognition(depot or fakes.Depot()),
         driver=driver or fakes.Driver(_ZONE, _POINTERS),
         settings=fakes.SETTINGS,
         watch=booting.Watch(engine=engine, clock=fakes.Clock(), patience=10),
@@ -46,9 +50,9 @@ def test_without_names_every_machine_of_the_zone_is_started() -> None:
 
 
 def test_an_image_is_looked_into_once_for_many_machines() -> None:
-    engine = fakes.Engine()
-    _operator(engine).start(())
-    assert [call for call in engine.calls if call.startswith("files")] == ["files fullhost/debian:bookworm"]
+    depot = fakes.Depot()
+    _operator(fakes.Engine(), depot=depot).start(())
+    assert depot.calls == ["files fullhost/debian:bookworm"]
 
 
 def test_names_that_are_no_machine_are_refused_and_the_others_started() -> None:
@@ -90,9 +94,9 @@ def test_a_driver_that_is_down_makes_nothing() -> None:
 
 @pytest.mark.parametrize("verb", ["files", "create", "start"])
 def test_a_creation_that_fails_leaves_nothing(verb: str) -> None:
-    engine = fakes.Engine()
-    engine.failing[verb] = model.Cannot(f"cannot {verb} web")
-    assert _refusals(_operator(engine).start(("web",))) == {"web": f"cannot {verb} web"}
+    engine, depot = fakes.Engine(), fakes.Depot()
+    engine.failing[verb] = depot.failing[verb] = model.Cannot(f"cannot {verb} web")
+    assert _refusals(_operator(engine, depot=depot).start(("web",))) == {"web": f"cannot {verb} web"}
     assert not engine.containers
 
 

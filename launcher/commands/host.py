@@ -1,4 +1,4 @@
-"""What a host needs before it has machines: the commands `fhv host` and `fhv image`."""
+"""What a host needs before it has machines: the commands of `fhv host`."""
 
 import ipaddress
 import pathlib
@@ -63,22 +63,3 @@ def configure(  # noqa: PLR0913 - an option each, as click has it
     )
     for path in hosts.configure(site):
         click.echo(path)
-
-
-@click.group()
-def image() -> None:
-    """Make the images that machines start from."""
-
-
-@image.command()
-@click.argument("distribution", metavar="DISTRIBUTION")
-@click.option("--suite", required=True, help="The release, such as bookworm.")
-@click.option("--tag", metavar="IMAGE", help="Default: fullhost/DISTRIBUTION:SUITE.")
-@worlds.refusing
-def bootstrap(distribution: str, suite: str, tag: str | None) -> None:
-    """Build the image of a DISTRIBUTION from its own packages, without any registry."""
-    from launcher import images
-
-    name = tag or f"fullhost/{distribution}:{suite}"
-    images.bootstrap(distribution=distribution, suite=suite, tag=name, report=lambda line: click.echo(line, err=True))
-    click.echo(name)
