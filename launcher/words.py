@@ -8,13 +8,14 @@ import sys
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 
-from launcher import model
+from launcher import model, tables
 
 if typing.TYPE_CHECKING:
     from launcher import machines
 
-_DASH = "-"
 _LIST = ("NAME", "ALIASES", "STATE", "ADDRESS", "IMAGE", "SINCE")
+_NETWORKS = ("NETWORK", "BRIDGE", "SUBNET", "GATEWAY", "DOMAIN", "DNS", "SNAT", "MTU")
+_ENDPOINTS = ("ENDPOINT", "ADDRESS", "MAC", "VETH", "IDENTIFIED BY", "ADDRESS FROM")
 
 
 class Report(typing.Protocol):
@@ -93,15 +94,15 @@ def listing(found: Sequence[model.Machine], *, now: dt.datetime) -> str:
     rows = [
         (
             machine.name,
-            ",".join(machine.aliases) or _DASH,
+            ",".join(machine.aliases) or tables.DASH,
             str(machine.state),
-            str(machine.address or _DASH),
+            str(machine.address or tables.DASH),
             machine.image,
             since(machine.since, now=now),
         )
         for machine in found
     ]
-    return _table([_LIST, *rows])
+    return tables.table(_LIST, rows)
 
 
 def since(moment: str, *, now: dt.datetime) -> str:
@@ -118,7 +119,7 @@ def examination(found: "machines.Examination") -> str:
     """Write what is known of one machine, one fact a line."""
     machine, endpoint = found.machine, found.endpoint
     reasons = [f"{name} ({reason})" for name, reason in found.capabilities.items()]
-    return _facts(
+    return tables.facts(
         [
             ("name", machine.name),
             ("aliases", ", ".join(machine.aliases)),
@@ -162,22 +163,10 @@ def driver(status: model.DriverStatus) -> str:
         for entry in sorted(status.endpoints, key=lambda entry: entry.address)
     ]
     if networks:
-        parts.append(_table([("NETWORK", "BRIDGE", "SUBNET", "GATEWAY", "DOMAIN", "DNS", "SNAT", "MTU"), *networks]))
+        parts.append(tables.table(_NETWORKS, networks))
     if endpoints:
-        parts.append(_table([("ENDPOINT", "ADDRESS", "MAC", "VETH", "IDENTIFIED BY", "ADDRESS FROM"), *endpoints]))
+        parts.append(tables.table(_ENDPOINTS, endpoints))
     if status.counters:
-        parts.append(_facts([(name, str(count)) for name, count in sorted(status.counters.items())]))
+        parts.append(tables.facts([(name, str(count)) for name, count in sorted(status.counters.items())]))
     parts += [f"warning: {warning}" for warning in status.warnings]
     return "\n\n".join(parts)
-
-
-def _facts(rows: Sequence[tuple[str, str]]) -> str:
-    width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name:<{width}}  {fact or _DASH}" for name, fact in rows)
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "   ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
