@@ -60,7 +60,7 @@ class Control:
         }
 
     def fleet(self, network_id: str) -> Json:
-        """Return the zone of a network as the inventory (AXFR), and the PTR of each address with several names."""
+        """Return the zone of a network as the inventory (AXFR), the PTR of shared addresses, the TXT of _fhv.NAME."""
         network = self.store.network(network_id)
         fleet = self.zone.fleet(network)
         return {
@@ -73,6 +73,7 @@ class Control:
                 for record in fleet.records
             ],
             "pointers": {str(address): name for address, name in fleet.pointers.items()},
+            "texts": fleet.texts,
         }
 
     def record(self, network_id: str, name: str) -> Json:

@@ -188,8 +188,12 @@ class Record:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Fleet:
-    """A zone as the inventory: records by name, and for addresses with several names the one in the PTR."""
+    """A zone as the inventory: records by name, and for addresses with several names the one in the PTR.
+
+    `texts` are the TXT records of `_fhv.NAME` by NAME, each the character-strings of one record (RFC 1035, 3.3.14).
+    """
 
     serial: int
     records: tuple[Record, ...]
     pointers: dict[ipaddress.IPv4Address, str]
+    texts: dict[str, tuple[tuple[str, ...], ...]] = dataclasses.field(default_factory=dict)

@@ -56,7 +56,8 @@ class World(fakes.World):
     def fleet(self, network: model.Network) -> model.Fleet:
         assert network.domain == "local"
         record = model.Record(name="web", addresses=(network.gateway + 1,))
-        return model.Fleet(serial=3, records=(record,), pointers={network.gateway + 1: "web"})
+        texts: dict[str, tuple[tuple[str, ...], ...]] = {"web": (("memory=2g", "cpus=1"),)}
+        return model.Fleet(serial=3, records=(record,), pointers={network.gateway + 1: "web"}, texts=texts)
 
     def network_name(self, network_id: str) -> str:
         assert network_id == NETWORK.id
@@ -222,6 +223,7 @@ class TestQuestions:
             "serial": 3,
             "records": [{"name": "web", "addresses": ["172.31.0.2"]}],
             "pointers": {"172.31.0.2": "web"},
+            "texts": {"web": [["memory=2g", "cpus=1"]]},
         }
 
     @pytest.mark.parametrize(
