@@ -7,6 +7,7 @@ export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly HERE ETC=/etc/fullhost VENV=/opt/fullhost STATE=/var/lib/fullhost RUN=/run/fullhost
 readonly LOGS=/var/log/fullhost LOG=/var/log/fullhost-install.log FHV=/usr/local/bin/fhv
+readonly PLUGIN=/usr/local/lib/docker/cli-plugins/docker-fhv COMPLETION=/usr/share/bash-completion/completions/fhv
 readonly SOCKET=/run/docker/plugins/fullhost.sock NETWORK=fullhost UNITS=/etc/systemd/system
 readonly UNIT_FILES=(fullhost.socket fullhost.service fullhost-named.service)
 readonly PACKAGES_OURS=$STATE/packages SETTINGS=$STATE/settings FORWARDING=$STATE/forwarding-before
@@ -118,6 +119,8 @@ install_fullhost() {
     rm -rf "$source" "$VENV/plugin-config"
     cp -r "$HERE/plugin-config" "$VENV/plugin-config"
     ln -sfn "$VENV/bin/fhv" "$FHV"
+    mkdir -p "${PLUGIN%/*}" && ln -sfn "$VENV/bin/docker-fhv" "$PLUGIN"
+    [[ ! -d ${COMPLETION%/*} ]] || "$FHV" completion bash >"$COMPLETION"
 }
 
 configure() {

@@ -6,11 +6,13 @@ What is slow to import (the engine's SDK, rich) is imported by the command that 
 import os
 import signal
 import sys
+from collections.abc import Sequence
 
 import click
 
+from launcher import completion
 from launcher import world as worlds
-from launcher.commands import host, image
+from launcher.commands import guide, host, image
 
 _EPILOG = """
 \b
@@ -39,7 +41,8 @@ def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> 
         context.exit()
 
 
-_names = click.argument("names", metavar="NAME...", nargs=-1, required=True)
+_names = click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=completion.machines)
+_name = click.argument("name", shell_complete=completion.machines)
 _timeout = click.option(
     "--timeout",
     type=click.FloatRange(min=1),
@@ -62,7 +65,7 @@ def fhv(context: click.Context) -> None:
 
 
 @fhv.command()
-@click.argument("names", metavar="[NAME...]", nargs=-1)
+@click.argument("names", metavar="[NAME...]", nargs=-1, shell_complete=completion.zone)
 @_timeout
 @click.pass_obj
 @worlds.refusing
@@ -118,6 +121,8 @@ def list_machines(world: worlds.World, *, as_json: bool) -> None:
     click.echo(words.as_json(found) if as_json else words.listing(found, now=dt.datetime.now(dt.UTC)))
 
 
+fhv.add_command(guide.guide)
+fhv.add_command(guide.completion)
 fhv.add_command(host.host)
 fhv.add_command(image.image)
 fhv.add_command(
@@ -126,7 +131,7 @@ fhv.add_command(
 
 
 @fhv.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completion.machines)
 @_json
 @click.pass_obj
 @worlds.refusing
@@ -147,7 +152,7 @@ def status(world: worlds.World, name: str | None, *, as_json: bool) -> None:
 
 
 @fhv.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.argument("name")
+@_name
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 @worlds.refusing
@@ -166,7 +171,7 @@ def shell(world: worlds.World, name: str, command: tuple[str, ...]) -> None:
 
 
 @fhv.command()
-@click.argument("name")
+@_name
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes.")
 @click.option("--tail", "lines", type=click.IntRange(min=0), metavar="N", help="Only the last N lines.")
 @click.pass_obj
@@ -193,5 +198,10 @@ def _complete_streams() -> None:
 
 def main() -> None:
     """Run `fhv`."""
+    run(sys.argv[1:], name="fhv")
+
+
+def run(words: Sequence[str], *, name: str) -> None:
+    """Run a command line, as the program `name`, to its exit code."""
     _complete_streams()
-    fhv.main(prog_name="fhv")
+    fhv.main(args=list(words), prog_name=name, complete_var="_FHV_COMPLETE")

@@ -19,6 +19,11 @@ uninstall() {
     step "files: $ETC $VENV $STATE $LOGS $FHV"
     rm -rf "$ETC" "$VENV" "$STATE" "$RUN" "$LOGS" "$LOG"
     [[ $(readlink "$FHV") != "$VENV"/* ]] || rm "$FHV"
+    if [[ $(readlink "$PLUGIN") == "$VENV"/* ]]; then
+        rm "$PLUGIN"
+        rmdir --ignore-fail-on-non-empty --parents "${PLUGIN%/*}"
+    fi
+    rm -f "$COMPLETION"
 }
 
 remove_from_engine() { # machines are told from other containers by their label; those only lose the network

@@ -160,7 +160,7 @@ def test_standard_streams_that_are_closed_are_no_terminals() -> None:
     code = """
 import os, sys
 from launcher import cli
-cli.fhv.main = lambda prog_name: os._exit(
+cli.fhv.main = lambda **_: os._exit(
     40 + sum(os.path.samestat(os.fstat(n), os.stat(os.devnull)) and not s.isatty() for n, s in
     enumerate((sys.stdin, sys.stdout, sys.stderr))))
 cli.main()
