@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import flask
 from werkzeug import exceptions
 
-from netplugin import assembly, config, control, driver, keeper, model, protocol
+from netplugin import assembly, config, control, deadline, driver, keeper, model, protocol
 
 MAX_BODY = 1 << 20  # octets; the engine's largest request is a few thousand
 _STATUS = {
@@ -24,6 +24,7 @@ _STATUS = {
 ACTIVATION_GRACE = datetime.timedelta(seconds=5)
 # What the exit of a worker tells gunicorn (gunicorn.arbiter.Arbiter): at 4 it gives up, at 1 it makes a new one.
 _APP_LOAD_ERROR, _TRY_AGAIN = 4, 1
+_ACTIVATE = "Plugin.Activate"
 _log = logging.getLogger("fullhost")
 
 Form = typing.TypeVar("Form")
@@ -40,7 +41,7 @@ class View(typing.Protocol):
 def calls(use: driver.Driver, keep: keeper.Keeper) -> dict[str, Call]:
     """Return the remote driver protocol: each call, the form of its request, its use case."""
     return {
-        "Plugin.Activate": lambda _: _activate(keep),
+        _ACTIVATE: _activating(lambda _: _activate(keep)),
         "NetworkDriver.GetCapabilities": lambda _: protocol.capabilities(),
         "NetworkDriver.CreateNetwork": _call(protocol.CreateNetwork.from_json, use.create_network),
         "NetworkDriver.DeleteNetwork": _call(protocol.NetworkRef.from_json, use.delete_network),
@@ -89,7 +90,15 @@ def _serve(use: assembly.Uses, settings: config.Settings) -> flask.Flask:
     if settings.keeper_seconds:
         patrol = (settings.keeper_seconds, use.woken)
         threading.Thread(target=use.keeper.run, args=patrol, name="keeper", daemon=True).start()
-    return wire(calls(use.driver, use.keeper), questions(use.control), count=use.count)
+    return wire(*_overseen(calls(use.driver, use.keeper), questions(use.control)), count=use.count)
+
+
+def _overseen(table: Mapping[str, Call], asked: Mapping[str, Question]) -> tuple[dict[str, Call], dict[str, Question]]:
+    """Return both tables with a budget of time for each call, and an answer in time whatever hangs."""
+    bounded = deadline.Overseer().bounded
+    overseen = {name: bounded(call) for name, call in table.items()}
+    overseen[_ACTIVATE] = _activating(overseen[_ACTIVATE])
+    return overseen, {path: bounded(question) for path, question in asked.items()}
 
 
 def wire(table: Mapping[str, Call], asked: Mapping[str, Question], *, count: Callable[[str], None]) -> flask.Flask:
@@ -105,15 +114,25 @@ def wire(table: Mapping[str, Call], asked: Mapping[str, Question], *, count: Cal
 
 
 def _activate(keep: keeper.Keeper) -> protocol.Answer:
-    """Answer the first call of an engine's life, whatever happens: it takes an Err for a driver of nothing, for good.
+    """Answer the first call of an engine's life: what an earlier engine left half started is over.
 
-    What an earlier engine left half started is over; a few seconds of grace are for who uses the call as a ping.
+    A few seconds of grace are for who uses the call as a ping.
     """
-    try:
-        keep.collect(grace=ACTIVATION_GRACE)
-    except model.Cannot as error:
-        _log.warning("%s", error)
+    keep.collect(grace=ACTIVATION_GRACE)
     return protocol.activated()
+
+
+def _activating(activate: Call) -> Call:
+    """Return the first call so that it is answered whatever happens: an Err makes a driver of nothing, for good."""
+
+    def call(body: protocol.Json) -> protocol.Answer:
+        try:
+            return activate(body)
+        except model.Cannot as error:
+            _log.warning("%s", error)
+            return protocol.activated()
+
+    return call
 
 
 def _call(parse: Callable[[protocol.Json], Form], use: Callable[[Form], protocol.Answer]) -> Call:

@@ -67,7 +67,7 @@ def leaves(settings: config.Settings) -> Leaves:
     return Leaves(
         store=store.Store(settings.state),
         links=links,
-        firewall=firewall.Firewall(),
+        firewall=firewall,
         zone=zone,
         engine=engine.Engine(settings.docker),
     )

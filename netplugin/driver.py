@@ -7,7 +7,7 @@ import ipaddress
 import typing
 from collections.abc import Callable, Mapping
 
-from netplugin import addressing, assignment, model, naming, options, protocol, store
+from netplugin import addressing, assignment, deadline, model, naming, options, protocol, store
 
 
 class Links(typing.Protocol):
@@ -19,7 +19,7 @@ class Links(typing.Protocol):
     def ensure_bridge(self, network: model.Network) -> None: ...
     def create_veth(self, veth: model.Veth, network: model.Network) -> None: ...
     def delete_link(self, name: str) -> None: ...
-    def ports(self) -> dict[str, model.Port]: ...
+    def port(self, host_end: str) -> model.Port | None: ...
 
 
 class Firewall(typing.Protocol):
@@ -68,7 +68,7 @@ class Driver:
             with self.store.transaction() as transaction:
                 _refuse_clash(network, self.store.networks())
                 transaction.add_network(network)
-            undo.callback(self.dismantle, network)
+            undo.callback(deadline.undo, self.dismantle, network)
             with self.store.transaction():  # nothing to write: it keeps the keeper from doing the same meanwhile
                 if made:
                     self._refuse_overlap(network)
@@ -160,7 +160,7 @@ class Driver:
                 endpoint = _endpoint(request, assigned, self._address(assigned, network), self.now())
                 holder = self.store.holder(network.id, endpoint.address)
                 if holder is not None:
-                    port = self.links.ports().get(naming.veth(holder.id).host)
+                    port = self.links.port(naming.veth(holder.id).host)
                     if not addressing.supersedes(endpoint, holder, port):
                         raise addressing.taken(endpoint.name, holder)
                     transaction.remove_endpoint(holder.id)

@@ -11,7 +11,7 @@ import docker
 import docker.errors
 import requests
 
-from netplugin import model, protocol
+from netplugin import deadline, model, protocol
 
 SECONDS = 0.25  # for one answer; measured: 10 to 25 ms while the engine serves a CreateEndpoint
 SILENCE_SECONDS = 5.0  # an engine that did not answer is not asked again so soon: at boot, every start would wait
@@ -150,6 +150,7 @@ class Engine:
 
     def _ask(self, what: str, question: Callable[[docker.APIClient], T]) -> T:
         """Ask a question within its time, unless the engine was silent a moment ago."""
+        deadline.left(what, at_most=SECONDS)
         if time.monotonic() < self._silent_until:
             raise _silent(what, "it was silent a moment ago")
         try:

@@ -1,15 +1,21 @@
 """Translation and forwarding: one nft table per network, and our marked rules in the chain that Docker leaves to us."""
 
+import contextlib
+import hashlib
+import os
 import pathlib
+import re
 import shutil
+import signal
 import subprocess
 
-from netplugin import model, naming
+from netplugin import deadline, model, naming
 
-SECONDS = 3  # for one command; `-w` makes iptables wait for its lock at most as long
+SECONDS = 2  # iptables waits for its lock at most as long (`-w`), and one command lasts a second longer
 _LEGACY = "iptables-legacy"
 _VARIANTS = ("iptables", "iptables-nft", _LEGACY)
 _USER_CHAIN, _FALLBACK_CHAIN = "DOCKER-USER", "FORWARD"
+_SEALED = re.compile(r"^\tchain (sealed-[0-9a-f]{16}) \{\n\t\}\n", re.MULTILINE)
 
 
 def ruleset(network: model.Network) -> str:
@@ -49,39 +55,52 @@ def passes(network: model.Network) -> tuple[tuple[str, ...], ...]:
     return outward, inward
 
 
-class Firewall:
-    """The rules in the kernel; `_written` holds the kernel's own echo of each table, to see what others changed."""
+def missing(network: model.Network) -> tuple[str, ...]:
+    """Return what is missing or was changed by others, nothing where all stands; touch nothing."""
+    table = [] if _table_stands(network) else [f"nft table {naming.table(network.id)}"]
+    return (*table, *(" ".join(command) for command in _missing_passes(network)))
 
-    def __init__(self) -> None:
-        self._written: dict[str, str] = {}
 
-    def missing(self, network: model.Network) -> tuple[str, ...]:
-        """Return what is missing or was changed by others, nothing where all stands; touch nothing."""
-        table = [] if self._table_stands(network) else [f"nft table {naming.table(network.id)}"]
-        return (*table, *(" ".join(command) for command in _missing_passes(network)))
+def ensure(network: model.Network) -> None:
+    """Put back what is missing or was changed."""
+    if not _table_stands(network):
+        _write(network)
+    for command in _missing_passes(network):
+        _run(command)
+    variant, chain = _place()
+    if variant and chain == _USER_CHAIN:
+        _delete_marked(variant, _FALLBACK_CHAIN, naming.mark(network.id))
 
-    def ensure(self, network: model.Network) -> None:
-        """Put back what is missing or was changed."""
-        if not self._table_stands(network):
-            _run(["nft", "-f", "-"], text=ruleset(network))
-            self._written[network.id] = _run(_listing(network))
-        for command in _missing_passes(network):
-            _run(command)
-        variant, chain = _place()
-        if variant and chain == _USER_CHAIN:
-            _delete_marked(variant, _FALLBACK_CHAIN, naming.mark(network.id))
 
-    def delete(self, network_id: str) -> None:
-        """Delete the table and every rule that bears the network's mark; what is gone already is fine."""
-        table = naming.table(network_id)
-        self._written.pop(network_id, None)
-        _run(["nft", "-f", "-"], text=f"add table ip {table}\ndelete table ip {table}\n")
-        for variant in _variants():
-            for chain in (_USER_CHAIN, _FALLBACK_CHAIN):
-                _delete_marked(variant, chain, naming.mark(network_id))
+def delete(network_id: str) -> None:
+    """Delete the table and every rule that bears the network's mark; what is gone already is fine."""
+    table = naming.table(network_id)
+    _run(["nft", "-f", "-"], text=f"add table ip {table}\ndelete table ip {table}\n")
+    for variant in _variants():
+        for chain in (_USER_CHAIN, _FALLBACK_CHAIN):
+            _delete_marked(variant, chain, naming.mark(network_id))
 
-    def _table_stands(self, network: model.Network) -> bool:
-        return _attempt(_listing(network)) == self._written.get(network.id, "")
+
+def _write(network: model.Network) -> None:
+    """Write the table, and seal it: an empty chain, which no packet sees, bears the digest of what the kernel lists.
+
+    So every later life of the driver can tell a table that stands from one that others changed, whatever words this
+    version of nft lists it with. A table that was written and not sealed is written again.
+    """
+    _run(["nft", "-f", "-"], text=ruleset(network))
+    seal = _seal(network, _run(_listing(network)))
+    _run(["nft", "add", "chain", "ip", naming.table(network.id), seal])
+
+
+def _table_stands(network: model.Network) -> bool:
+    listed = _attempt(_listing(network)) or ""
+    return _SEALED.findall(listed) == [_seal(network, _SEALED.sub("", listed))]
+
+
+def _seal(network: model.Network, listed: str) -> str:
+    """Return the name of the chain that seals a table: of what was wished, and what the kernel lists of it."""
+    lines = [ruleset(network), *filter(None, listed.splitlines())]
+    return "sealed-" + hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def _listing(network: model.Network) -> list[str]:
@@ -134,24 +153,40 @@ def _delete_marked(variant: str, chain: str, mark: str) -> None:
 
 
 def _attempt(command: list[str]) -> str | None:
-    """Return what the command printed, None where it failed or is not installed."""
-    try:
-        return _run(command)
-    except model.Cannot:
-        return None
+    """Return what the command printed, None where it says no; one that hangs or is not installed says nothing."""
+    done = _finish(command)
+    return None if done.returncode else done.stdout
 
 
 def _run(command: list[str], *, text: str | None = None) -> str:
-    """Run a command without a shell, bounded in time, and return what it printed."""
+    """Return what the command printed; one that fails is an error."""
+    done = _finish(command, text=text)
+    if done.returncode:
+        raise _failed(command, done.stderr.strip() or f"exit status {done.returncode}")
+    return done.stdout
+
+
+def _finish(command: list[str], *, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command without a shell, in a process group of its own, to its end or to that of its time."""
+    seconds = deadline.left(f"run {' '.join(command)}", at_most=SECONDS + 1)
+    pipe = subprocess.PIPE
     try:
-        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=SECONDS + 1, check=True)
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, process_group=0)
     except FileNotFoundError:
         raise _failed(command, "it is not installed") from None
+    try:
+        output, errors = process.communicate(text, timeout=seconds)
     except subprocess.TimeoutExpired:
-        raise _failed(command, f"it did not end within {SECONDS + 1} s") from None
-    except subprocess.CalledProcessError as error:
-        raise _failed(command, error.stderr.strip() or f"exit status {error.returncode}") from None
-    return done.stdout
+        _end(process)
+        raise _failed(command, f"it did not end within {seconds:.1f} s") from None
+    return subprocess.CompletedProcess(command, process.returncode, output, errors)
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """Kill a command with its children, which may hold its pipes; one that the kernel does not let die is left."""
+    os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.communicate(timeout=0.2)
 
 
 def _failed(command: list[str], why: str) -> model.Cannot:

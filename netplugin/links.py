@@ -8,8 +8,9 @@ import socket
 
 import pyroute2
 from pyroute2.netlink import exceptions
+from pyroute2.netlink.rtnl import ifinfmsg
 
-from netplugin import model, naming
+from netplugin import dump, model, naming
 
 _IFF_UP = 1  # linux/if.h
 
@@ -113,10 +114,10 @@ def create_veth(veth: model.Veth, network: model.Network) -> None:
                 state="up",
             )
         except exceptions.NetlinkError as error:
-            # A bridge out of ports (BR_MAX_PORTS, 1,024) refuses after the kernel made the pair.
+            # A bridge out of ports refuses after the kernel made the pair.
             if error.code != errno.EEXIST:
                 _delete(netlink, veth.host)
-            raise _kernel_refused(what, error) from error
+            raise _unplugged(what, network.bridge, error) from error
 
 
 def attach(host_end: str, *, bridge: str) -> None:
@@ -125,25 +126,30 @@ def attach(host_end: str, *, bridge: str) -> None:
         try:
             netlink.link("set", ifname=host_end, master=_bridge(netlink, bridge), state="up")
         except exceptions.NetlinkError as error:
-            raise _kernel_refused(f"plug {host_end} into the bridge {bridge}", error) from error
+            raise _unplugged(f"plug {host_end} into the bridge {bridge}", bridge, error) from error
+
+
+def port(host_end: str) -> model.Port | None:
+    """Return one host end, for which no other is looked at; None where there is no such interface."""
+    with pyroute2.IPRoute() as netlink:
+        link = _link(netlink, host_end)
+        if link is None:
+            return None
+        bridge = None
+        if link.get("master"):
+            (master,) = netlink.link("get", index=link.get("master"))
+            bridge = str(master.get("ifname"))
+    return _port(bridge, up=bool(link["flags"] & _IFF_UP), elsewhere=link.get("link_netnsid") is not None)
 
 
 def ports() -> dict[str, model.Port]:
-    """Return the host ends that bear the driver's names.
-
-    The kernel tells IFLA_LINK_NETNSID of a link only where its peer is in another namespace.
-    """
-    with pyroute2.IPRoute() as netlink:
-        bridges = {link["index"]: str(link.get("ifname")) for link in netlink.link("dump", kind="bridge")}
-        return {
-            str(link.get("ifname")): model.Port(
-                bridge=bridges.get(link.get("master")),
-                up=bool(link["flags"] & _IFF_UP),
-                peer=model.Whereabouts.HERE if link.get("link_netnsid") is None else model.Whereabouts.AWAY,
-            )
-            for link in netlink.link("dump", kind="veth")
-            if naming.is_host_end(str(link.get("ifname")))
-        }
+    """Return the host ends that bear the driver's names."""
+    bridges = {link.index: link.name for link in dump.links(kind="bridge")}
+    return {
+        link.name: _port(bridges.get(link.master or 0), up=link.up, elsewhere=link.elsewhere)
+        for link in dump.links(kind="veth")
+        if naming.is_host_end(link.name)
+    }
 
 
 def forwarding(bridge: str) -> bool:
@@ -154,14 +160,25 @@ def forwarding(bridge: str) -> bool:
         return False
 
 
-def _find(netlink: pyroute2.IPRoute, name: str) -> "_Found | None":
-    """Return the interface; a physical one has the kind ''."""
+def _port(bridge: str | None, *, up: bool, elsewhere: bool) -> model.Port:
+    """Return a port; the kernel tells IFLA_LINK_NETNSID of a link only where its peer is in another namespace."""
+    return model.Port(bridge=bridge, up=up, peer=model.Whereabouts.AWAY if elsewhere else model.Whereabouts.HERE)
+
+
+def _link(netlink: pyroute2.IPRoute, name: str) -> ifinfmsg.ifinfmsg | None:
     try:
         (link,) = netlink.link("get", ifname=name)
     except exceptions.NetlinkError as error:
         if error.code == errno.ENODEV:
             return None
         raise
+    return link
+
+
+def _find(netlink: pyroute2.IPRoute, name: str) -> "_Found | None":
+    """Return the interface; a physical one has the kind ''."""
+    if (link := _link(netlink, name)) is None:
+        return None
     kind = str((link.get("linkinfo") or {}).get("kind") or "")
     return _Found(index=int(link["index"]), kind=kind, up=bool(link["flags"] & _IFF_UP))
 
@@ -199,10 +216,17 @@ def _bridge_refused(name: str, why: str) -> model.Cannot:
     )
 
 
+def _unplugged(what: str, bridge: str, error: exceptions.NetlinkError) -> model.Cannot:
+    """Return the refusal of a port; the kernel numbers those of a bridge 1 to 1,023 (BR_MAX_PORTS, find_portno)."""
+    if error.code != errno.EXFULL:
+        return _kernel_refused(what, error)
+    why = f"the bridge {bridge} has its 1023 ports, all that the kernel allows"
+    hint = "stop a container that is on it, or use a second network, with a bridge of its own (-o fullhost.bridge=…)"
+    return model.Cannot(what, why=why, hint=hint, reason=model.Reason.UNAVAILABLE)
+
+
 def _kernel_refused(what: str, error: exceptions.NetlinkError) -> model.Cannot:
     match error.code:
-        case errno.EXFULL:
-            why, hint = "the bridge has no port left (the kernel allows 1,024)", "use a second network"
         case errno.EEXIST:
             why, hint = "an interface of that name is there", "delete it with ip link del, and try again"
         case _:

@@ -7,9 +7,10 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 
-from netplugin import model, rows
+from netplugin import deadline, model, rows
 
 BUSY_SECONDS = 2.0  # how long a transaction waits for another one
+_WHAT = "keep the driver's state"
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE network (
@@ -88,6 +89,7 @@ class Store:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield Transaction(connection)
+                deadline.left(_WHAT, at_most=BUSY_SECONDS)  # a call that is over has changed nothing
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:  # a COMMIT that found the disk full has rolled back already
@@ -103,15 +105,16 @@ class Store:
             raise self._failed(error) from error
 
     def _connection(self) -> sqlite3.Connection:
-        """Return this thread's connection.
+        """Return this thread's connection, which waits for others no longer than the call may last.
 
         With a write-ahead log and synchronous=FULL a commit is on the disk when it returns (0.24 ms): a network that
         was created must outlive a power cut, since its options are never sent again.
         """
+        seconds = deadline.left(_WHAT, at_most=BUSY_SECONDS)
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             try:
-                connection = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
+                connection = sqlite3.connect(self._path, timeout=seconds, isolation_level=None)
                 connection.row_factory = sqlite3.Row
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")
@@ -119,11 +122,12 @@ class Store:
             except sqlite3.Error as error:
                 raise self._failed(error) from error
             self._local.connection = connection
+        connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
         return connection
 
     def _failed(self, error: sqlite3.Error) -> model.Cannot:
         return model.Cannot(
-            "keep the driver's state",
+            _WHAT,
             why=f"{self._path}: {error}",
             hint="see that the disk has room and that no other driver has the file",
             reason=model.Reason.UNAVAILABLE,

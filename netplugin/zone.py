@@ -12,10 +12,11 @@ import dns.resolver
 import dns.reversename
 import dns.zone
 
-from netplugin import model
+from netplugin import deadline, model
 
 LOOKUP_SECONDS = 2.0  # in all, with one repetition inside it
 TRANSFER_SECONDS = 2.0
+_DEFINITIONS = b"_fhv"  # below it, a name with an underscore as in RFC 8552, stand the definitions of machines
 
 
 def addresses(host: str, network: model.Network) -> tuple[ipaddress.IPv4Address, ...]:
@@ -23,14 +24,14 @@ def addresses(host: str, network: model.Network) -> tuple[ipaddress.IPv4Address,
 
     A CNAME that leads out of the zone is refused: who writes the other zone must not decide on our addresses.
     """
-    origin = _origin(network)
-    name = dns.name.from_text(host, origin)
+    origin, what = _origin(network), f"look up {host}.{network.domain}"
+    name, resolver = dns.name.from_text(host, origin), _resolver(network, what)
     try:
-        answer = _resolver(network).resolve(name, "A", search=False, raise_on_no_answer=False)
+        answer = resolver.resolve(name, "A", search=False, raise_on_no_answer=False)
     except dns.resolver.NXDOMAIN as error:
         targets, found = {error.canonical_name}, []
     except dns.exception.DNSException as error:
-        raise _unanswered(f"look up {host}.{network.domain}", network, error) from error
+        raise _unanswered(what, network, error) from error
     else:
         targets = {cname.target for chain in answer.chaining_result.cnames for cname in chain}
         found = [record.address for record in answer.rrset or ()]
@@ -56,21 +57,23 @@ def fleet(network: model.Network) -> model.Fleet:
         serial=zone.get_soa().serial,
         records=found,
         pointers={address: name for address in _shared(found) if (name := _pointer(address, network))},
+        texts=dict(_texts(zone)),
     )
 
 
 def _transfer(network: model.Network) -> dns.zone.Zone:
-    zone = dns.zone.Zone(_origin(network))
+    zone, what = dns.zone.Zone(_origin(network)), f"transfer the zone {network.domain}"
+    seconds = deadline.left(what, at_most=TRANSFER_SECONDS)
     try:
         dns.query.inbound_xfr(
             str(network.dns.address),
             zone,
             port=network.dns.port,
-            timeout=TRANSFER_SECONDS,
-            lifetime=TRANSFER_SECONDS,
+            timeout=seconds,
+            lifetime=seconds,
         )
     except (dns.exception.DNSException, OSError) as error:
-        raise _unanswered(f"transfer the zone {network.domain}", network, error) from error
+        raise _unanswered(what, network, error) from error
     return zone
 
 
@@ -78,13 +81,13 @@ def _origin(network: model.Network) -> dns.name.Name:
     return dns.name.from_text(network.domain)
 
 
-def _resolver(network: model.Network) -> dns.resolver.Resolver:
+def _resolver(network: model.Network, what: str) -> dns.resolver.Resolver:
     """Return a resolver of the network's server alone: neither resolv.conf nor a search list has a say."""
     resolver = dns.resolver.Resolver(configure=False)
     resolver.nameservers = [str(network.dns.address)]
     resolver.port = network.dns.port
-    resolver.timeout = LOOKUP_SECONDS / 2
-    resolver.lifetime = LOOKUP_SECONDS
+    resolver.lifetime = deadline.left(what, at_most=LOOKUP_SECONDS)
+    resolver.timeout = resolver.lifetime / 2
     return resolver
 
 
@@ -100,6 +103,14 @@ def _inside(zone: dns.zone.Zone, network: model.Network) -> Iterable[model.Recor
             yield model.Record(name=name.to_text().lower(), addresses=tuple(inside))
 
 
+def _texts(zone: dns.zone.Zone) -> Iterable[tuple[str, tuple[tuple[str, ...], ...]]]:
+    """Yield NAME and the TXT records of each `_fhv.NAME`; octets beyond ASCII come as escapes, for fhv to refuse."""
+    for name, rdataset in zone.iterate_rdatasets(dns.rdatatype.TXT):
+        if len(name) == 2 and name.labels[0].lower() == _DEFINITIONS:
+            records = (tuple(octets.decode("ascii", "backslashreplace") for octets in r.strings) for r in rdataset)
+            yield dns.name.Name(name.labels[1:]).to_text().lower(), tuple(sorted(records))
+
+
 def _shared(records: tuple[model.Record, ...]) -> list[ipaddress.IPv4Address]:
     given = [address for record in records for address in record.addresses]
     return sorted({address for address in given if given.count(address) > 1})
@@ -107,12 +118,14 @@ def _shared(records: tuple[model.Record, ...]) -> list[ipaddress.IPv4Address]:
 
 def _pointer(address: ipaddress.IPv4Address, network: model.Network) -> str | None:
     """Return the name in the domain that the PTR record of the address gives; None where there is no such."""
+    what = f"look up the name of {address}"
+    resolver = _resolver(network, what)
     try:
-        answer = _resolver(network).resolve(dns.reversename.from_address(str(address)), "PTR", search=False)
+        answer = resolver.resolve(dns.reversename.from_address(str(address)), "PTR", search=False)
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer, dns.resolver.NoNameservers):
         return None  # the last one: the server has no such zone; who needs the name says that it is missing
     except dns.exception.DNSException as error:
-        raise _unanswered(f"look up the name of {address}", network, error) from error
+        raise _unanswered(what, network, error) from error
     origin = _origin(network)
     inside = [record.target for record in answer if record.target.is_subdomain(origin)]
     return inside[0].relativize(origin).to_text().lower() if inside else None

@@ -80,6 +80,9 @@ class World:
         self._act()
         self.links.pop(name, None)
 
+    def port(self, host_end: str) -> model.Port | None:
+        return self.links.get(host_end)
+
     def ports(self) -> dict[str, model.Port]:
         return {name: port for name, port in self.links.items() if port is not None and naming.is_host_end(name)}
 

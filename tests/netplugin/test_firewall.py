@@ -1,11 +1,12 @@
 """Rules: their golden text, and in the kernel of a namespace of the test's own."""
 
 import dataclasses
+import pathlib
 import subprocess
 
 import pytest
 
-from netplugin import firewall
+from netplugin import deadline, firewall, model, naming
 from tests.netplugin.conftest import NETWORK
 
 TABLE = "fullhost-1f1f1f1f1f1f"
@@ -57,19 +58,17 @@ class TestKernel:
     """Rules that are written, changed by others, put back, and deleted."""
 
     def test_they_are_written_once(self) -> None:
-        rules = firewall.Firewall()
-        assert len(rules.missing(NETWORK)) == 3
-        rules.ensure(NETWORK)
-        assert rules.missing(NETWORK) == ()
+        assert len(firewall.missing(NETWORK)) == 3
+        firewall.ensure(NETWORK)
+        assert firewall.missing(NETWORK) == ()
         assert "masquerade" in shown("nft", "list", "table", "ip", TABLE)
         assert shown("iptables", "-S", "FORWARD").count(MARK) == 2
 
     def test_dockers_chain_is_preferred_as_soon_as_it_is_there(self) -> None:
-        rules = firewall.Firewall()
-        rules.ensure(NETWORK)
+        firewall.ensure(NETWORK)
         shown("iptables", "-N", "DOCKER-USER")
-        assert len(rules.missing(NETWORK)) == 2
-        rules.ensure(NETWORK)
+        assert len(firewall.missing(NETWORK)) == 2
+        firewall.ensure(NETWORK)
         assert shown("iptables", "-S", "DOCKER-USER").count(MARK) == 2
         assert MARK not in shown("iptables", "-S", "FORWARD")
 
@@ -82,29 +81,49 @@ class TestKernel:
             ("nft", "delete", "table", "ip", TABLE),
             ("nft", "flush", "chain", "ip", TABLE, "postrouting"),
             ("nft", "add", "rule", "ip", TABLE, "forward", "accept"),
+            ("nft", "add", "chain", "ip", TABLE, "sealed-0123456789abcdef"),
         ],
     )
     def test_what_others_changed_is_put_back(self, vandal: tuple[str, ...]) -> None:
-        rules = firewall.Firewall()
-        rules.ensure(NETWORK)
+        firewall.ensure(NETWORK)
         table, chain = shown("nft", "-s", "list", "table", "ip", TABLE), shown("iptables", "-S", "FORWARD")
         shown(*vandal)
-        assert rules.missing(NETWORK)
-        rules.ensure(NETWORK)
+        assert firewall.missing(NETWORK)
+        firewall.ensure(NETWORK)
         assert shown("nft", "-s", "list", "table", "ip", TABLE) == table
         assert shown("iptables", "-S", "FORWARD") == chain
-        assert rules.missing(NETWORK) == ()
+        assert firewall.missing(NETWORK) == ()
+
+    def test_a_table_of_an_earlier_life_stands_if_nothing_else_was_wished(self) -> None:
+        for network in (NETWORK, dataclasses.replace(NETWORK, id="2e" * 32, bridge="br1", snat=False)):
+            firewall.ensure(network)
+            assert firewall.missing(network) == ()
+            wished = dataclasses.replace(network, snat=not network.snat)
+            assert firewall.missing(wished)[0] == f"nft table {naming.table(network.id)}"
+
+    def test_a_command_that_hangs_is_an_error_and_nothing_of_it_is_left(
+        self, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        firewall.ensure(NETWORK)
+        hanging = tmp_path / "nft"
+        hanging.write_text(f"#!/bin/sh\nsleep 600 & echo $! >{tmp_path}/pid\nwait\n")
+        hanging.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+        for act in (firewall.missing, firewall.ensure):
+            with deadline.within(1), pytest.raises(model.Cannot, match=r"cannot run nft .*it did not end within \d"):
+                act(NETWORK)
+            child = pathlib.Path("/proc") / (tmp_path / "pid").read_text().strip() / "cmdline"
+            assert not child.exists() or not child.read_text()
 
     def test_only_our_own_are_deleted_and_twice(self) -> None:
         shown("iptables", "-A", "FORWARD", "-i", "br0", "-j", "ACCEPT")
         before = shown("iptables", "-S")
-        rules = firewall.Firewall()
-        rules.ensure(NETWORK)
+        firewall.ensure(NETWORK)
         other = dataclasses.replace(NETWORK, id="2e" * 32, bridge="br1")
-        rules.ensure(other)
-        rules.delete(other.id)
+        firewall.ensure(other)
+        firewall.delete(other.id)
         assert shown("iptables", "-S", "FORWARD").count(MARK) == 2
         for _ in range(2):
-            rules.delete(NETWORK.id)
+            firewall.delete(NETWORK.id)
             assert shown("iptables", "-S") == before
             assert "fullhost" not in shown("nft", "list", "tables")

@@ -90,7 +90,9 @@ class TestVeth:
 
     def test_it_is_a_port_of_the_bridge_with_the_networks_mtu(self) -> None:
         links.create_veth(VETH, dataclasses.replace(NETWORK, mtu=1400))
-        assert links.ports() == {VETH.host: model.Port(bridge="br0", peer=model.Whereabouts.HERE)}
+        there = model.Port(bridge="br0", peer=model.Whereabouts.HERE)
+        assert links.ports() == {VETH.host: there}
+        assert links.port(VETH.host) == there
         for end in (VETH.host, VETH.peer):
             assert "mtu 1400" in ip("link", "show", end)
         assert "UP" in ip("link", "show", VETH.host)
@@ -112,8 +114,10 @@ class TestVeth:
         links.create_veth(VETH, NETWORK)
         ip("link", "set", VETH.peer, "netns", other_namespace)
         assert links.ports()[VETH.host].peer is model.Whereabouts.AWAY
+        assert links.port(VETH.host) == links.ports()[VETH.host]
         ip("-n", other_namespace, "link", "del", VETH.peer)
         assert links.ports() == {}
+        assert links.port(VETH.host) is None
 
     def test_it_is_deleted_by_either_end_and_twice(self) -> None:
         for end in (VETH.host, VETH.peer):
@@ -134,6 +138,7 @@ class TestVeth:
         links.create_veth(VETH, NETWORK)
         links.delete_link("br0")
         assert links.ports()[VETH.host].bridge is None
+        assert links.port(VETH.host) == links.ports()[VETH.host]
         links.ensure_bridge(NETWORK)
         links.attach(VETH.host, bridge="br0")
         assert links.ports()[VETH.host].bridge == "br0"
@@ -148,7 +153,7 @@ class TestVeth:
             (index,) = netlink.link_lookup(ifname="br0")
             for number in range(1023):  # BR_MAX_PORTS is 1,024, and port 0 is none
                 netlink.link("add", ifname=f"d{number}", kind="ifb", master=index)
-        with pytest.raises(model.Cannot, match=r"the bridge has no port left \(the kernel allows 1,024\)"):
+        with pytest.raises(model.Cannot, match="the bridge br0 has its 1023 ports, all that the kernel allows"):
             links.create_veth(VETH, NETWORK)
         assert links.ports() == {}
 

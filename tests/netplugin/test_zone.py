@@ -50,6 +50,12 @@ six AAAA fd00::1
 deep.er A 172.31.0.8
 * A 172.31.0.9
 @ A 172.31.0.1
+_fhv.web TXT "memory=2g" "cpus=1.5"
+_FHV.Web TXT "autostart=false"
+_fhv.monitor TXT "image=\\200\\"x"
+_fhv TXT "of no machine"
+_fhv.deep.er TXT "of no machine"
+_else.web TXT "v=spf1"
 """
 # More addresses than fit into a UDP answer of 1,232 octets: the server truncates, and TCP has to be asked.
 WIDE = "".join(f"wide A 10.1.{n}.1\n" for n in range(90))
@@ -144,6 +150,12 @@ class TestAnswers:
             "twin": ["172.31.0.200"],
         }
         assert fleet.pointers == {ipaddress.IPv4Address("172.31.0.4"): "monitor"}
+
+    def test_definitions_are_the_texts_of_one_name_below_fhv(self) -> None:
+        assert zone.fleet(NETWORK).texts == {
+            "web": (("autostart=false",), ("memory=2g", "cpus=1.5")),
+            "monitor": (('image=\\xc8"x',),),
+        }
 
     def test_a_server_that_does_not_serve_the_zone_is_an_error(self) -> None:
         elsewhere = dataclasses.replace(NETWORK, domain="nowhere.example")
