@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import docker
 import docker.errors
@@ -12,6 +12,9 @@ import requests.exceptions
 from launcher import model
 
 Client = docker.APIClient
+
+_GREETING_SECONDS = 10  # of an engine that serves, milliseconds
+_SECONDS = 60
 
 
 class Missing(model.Cannot):
@@ -32,13 +35,61 @@ def refusing(act: str) -> Iterator[None]:
         raise model.Cannot(f"cannot {act}: the Docker engine does not answer ({error})") from error
 
 
+def get(client: Client, path: str) -> requests.Response:
+    """Ask for what the SDK's types do not tell of."""
+    return _checked(client.get(f"{client.base_url}/v{client.api_version}{path}", timeout=_SECONDS))
+
+
+def post(
+    client: Client,
+    path: str,
+    *,
+    params: Mapping[str, str | Sequence[str]] | None = None,
+    body: object = None,
+    stream: Iterable[bytes] | None = None,
+    seconds: float | None = _SECONDS,
+) -> requests.Response:
+    """Make a call that the SDK has not, or not with a deadline of its own (None: none)."""
+    url = f"{client.base_url}/v{client.api_version}{path}"
+    return _checked(client.post(url, params=params, json=body, data=stream, timeout=seconds))
+
+
+def _checked(answer: requests.Response) -> requests.Response:
+    try:
+        answer.raise_for_status()
+    except requests.exceptions.HTTPError as error:
+        docker.errors.create_api_error_from_http_exception(error)
+    return answer
+
+
 def connect() -> Client:
     """Reach the engine that DOCKER_HOST names, the local one by default."""
     address = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
     try:
-        return Client(version="auto", max_pool_size=32, **docker.utils.kwargs_from_env())
-    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
-        why, hint = "it is not running", "systemctl start docker (without systemd: service docker start)"
-        if "Permission denied" in str(error):
-            why, hint = "permission denied", "use sudo, or join the group docker"
+        words = docker.utils.kwargs_from_env()
+        client = Client(version="auto", max_pool_size=32, timeout=_GREETING_SECONDS, **words)
+    except (docker.errors.DockerException, requests.exceptions.RequestException, ValueError) as error:
+        why, hint = _unreached(str(error))
         raise model.Cannot(f"cannot reach the Docker engine at {address}: {why}", hint=hint) from error
+    client.timeout = _SECONDS
+    return client
+
+
+def _unreached(said: str) -> tuple[str, str]:
+    """Tell why an engine could not be reached from what the SDK says, and what to do about it."""
+    begin = "systemctl start docker (without systemd: service docker start)"
+    known = {
+        "Permission denied": ("permission denied", "use sudo, or join the group docker"),
+        "timed out": (
+            f"it did not answer within {_GREETING_SECONDS} seconds",
+            "it runs and hangs, or something between drops what is sent: see its log, journalctl -u docker",
+        ),
+        "No such file or directory": ("it is not running", begin),
+        "Connection refused": ("it is not running", begin),
+    }
+    for sign, words in known.items():
+        if sign in said:
+            return words
+    return said.rpartition(": ")[2].strip(
+        "'\")( "
+    ) or said, "DOCKER_HOST names another one: unix:///PATH, tcp://HOST:PORT"

@@ -1,6 +1,7 @@
 """The Docker engine's containers, as few verbs."""
 
 import contextlib
+import dataclasses
 import ipaddress
 import threading
 from collections.abc import Iterator
@@ -24,7 +25,13 @@ class Engine:
         with api.refusing("ask the engine about its host"):
             info = self._client.info()
         security = info.get("SecurityOptions") or ()
-        return model.Host.of(info["ServerVersion"], cgroup=info.get("CgroupVersion") or "1", security=security)
+        return dataclasses.replace(
+            model.Host.of(info["ServerVersion"], cgroup=info.get("CgroupVersion") or "1", security=security),
+            version=info["ServerVersion"],
+            firewall=(info.get("FirewallBackend") or {}).get("Driver") or "iptables",
+            live_restore=info["LiveRestoreEnabled"],
+            rootless=any("name=rootless" in option for option in security),
+        )
 
     def network_id(self, name: str) -> str:
         """Find the network `name`, which has to be one of the driver."""
@@ -58,7 +65,7 @@ class Engine:
             name=name,
             container=found["Id"],
             state=state,
-            image=found["Config"]["Image"],
+            image=labels.get(model.IMAGE_LABEL) or found["Config"]["Image"],
             since=ends.get(state, found["State"]["StartedAt"]),
             ours=labels.get(model.MACHINE_LABEL) == name,
             init=labels.get(model.INIT_LABEL, ""),
@@ -72,6 +79,11 @@ class Engine:
             capabilities=tuple(c.removeprefix("CAP_") for c in found["HostConfig"]["CapAdd"] or ()),
             exit_code=found["State"]["ExitCode"],
             restarts=found["RestartCount"],
+            memory=found["HostConfig"]["Memory"] or 0,
+            cpus=(found["HostConfig"]["NanoCpus"] or 0) / 1e9,
+            # What an init is given of the host's control groups is not the machine's.
+            volumes=tuple(v for v in found["HostConfig"]["Binds"] or () if not v.startswith("/sys/fs/cgroup")),
+            autostart=found["HostConfig"]["RestartPolicy"]["Name"] not in ("", "no"),
         )
 
     def machines(self) -> tuple[model.Machine, ...]:
@@ -81,8 +93,11 @@ class Engine:
         found = map(self.find, sorted(entry["Names"][0].removeprefix("/") for entry in listed if entry["Names"]))
         return tuple(machine for machine in found if machine is not None and machine.ours)
 
-    def create(self, creation: model.Creation) -> tuple[str, str]:
-        """Make the container and give its id, and what the engine warns of (a limit that it cannot set)."""
+    def create(self, creation: model.Creation, *, called: str = "") -> tuple[str, str]:
+        """Make the container and give its id, and what the engine warns of (a limit that it cannot set).
+
+        It may be `called` otherwise than the machine, until it takes the place of another one.
+        """
         client, boot = self._client, creation.boot
         attachment = client.create_endpoint_config(
             aliases=list(creation.aliases), driver_opt={"fullhost.name": creation.name}
@@ -93,7 +108,7 @@ class Engine:
             cap_add=sorted(boot.capabilities),
             security_opt=list(boot.security),
             cgroupns="private" if boot.private_cgroups else None,
-            restart_policy={"Name": "unless-stopped"},
+            restart_policy=_restart_policy(autostart=creation.autostart),
             dns=list(creation.dns),
             dns_search=list(creation.dns_search),
             mem_limit=creation.memory or None,
@@ -103,7 +118,7 @@ class Engine:
         with api.refusing(f"create {creation.name}"):
             made = client.create_container(
                 creation.image,
-                name=creation.name,
+                name=called or creation.name,
                 hostname=creation.name,
                 domainname=creation.domain,
                 entrypoint=list(boot.command),
@@ -130,7 +145,36 @@ class Engine:
     def stop(self, name: str, container: str) -> None:
         """Have the init end the machine; the engine kills it after `STOP_SECONDS`."""
         with api.refusing(f"stop {name}"):
-            self._client.stop(container)
+            # Answered when it has ended: that, and what the engine waits for a driver that is down (three calls).
+            api.post(self._client, f"/containers/{container}/stop", seconds=STOP_SECONDS + 60)
+
+    def rename(self, name: str, container: str, new: str) -> None:
+        """Call a container otherwise."""
+        with api.refusing(f"rename {name}"):
+            self._client.rename(container, new)
+
+    def limit(self, name: str, container: str, limits: model.Limits) -> str:
+        """Set limits of a container, running or not, and give what the engine warns of."""
+        body: dict[str, int | dict[str, str]] = {}
+        if limits.memory is not None:
+            # As docker run: as much swap again. The two have to be told at once, or one forbids the other.
+            body |= {"Memory": limits.memory or -1, "MemorySwap": 2 * limits.memory or -1}
+        if limits.cpus is not None:
+            body["NanoCpus"] = round(limits.cpus * 1e9)
+        if limits.autostart is not None:
+            body["RestartPolicy"] = _restart_policy(autostart=limits.autostart)
+        with api.refusing(f"set the limits of {name}"):
+            answer = api.post(self._client, f"/containers/{container}/update", body=body)
+            return "; ".join(answer.json()["Warnings"] or ())
+
+    def rejoin(self, machine: model.Machine, aliases: tuple[str, ...]) -> None:
+        """Give a machine that does not run other aliases, from its next start."""
+        client, network = self._client, machine.network
+        with api.refusing(f"give {machine.name} the aliases that DNS gives it"):
+            client.disconnect_container_from_network(machine.container, network)
+            client.connect_container_to_network(
+                machine.container, network, aliases=list(aliases), driver_opt={"fullhost.name": machine.name}
+            )
 
     def remove(self, name: str, container: str, *, force: bool) -> None:
         """Remove a container, a running one only by force; one that is gone already is as good."""
@@ -152,3 +196,8 @@ class Engine:
     def console(self, container: str, *, lines: int | None = None, follow: bool = False) -> Iterator[bytes]:
         """Give the last `lines` of the console log, all of it by default, and what comes after them if `follow`."""
         return self._terminal.console(container, lines=lines, follow=follow)
+
+
+def _restart_policy(*, autostart: bool) -> dict[str, str]:
+    """Give what the engine does with a machine at boot; one that was stopped stays so."""
+    return {"Name": "unless-stopped" if autostart else "no"}

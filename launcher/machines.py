@@ -1,36 +1,22 @@
 """What a sysadmin does with machines: start, stop, restart, remove, list, examine."""
 
-import concurrent.futures
 import contextlib
 import dataclasses
-import ipaddress
 import typing
 from collections.abc import Callable, Mapping
 
-from launcher import booting, config, fleet, inits, model, plan, recognition
+from launcher import booting, exchange, fleet, inits, making, model, parallel, plan, turns
 
-_AT_ONCE = 8  # boots are bound by processors, and the engine attaches to one network one by one
+_NAP_SECONDS = 0.5
 
 
-class Engine(booting.Engine, typing.Protocol):
-    """What of the engine the use cases need, besides looking at a boot."""
+class Engine(exchange.Engine, typing.Protocol):
+    """What of the engine the use cases need, besides what an exchange does."""
 
     def host(self) -> model.Host: ...
     def network_id(self, name: str) -> str: ...
     def machines(self) -> tuple[model.Machine, ...]: ...
-    def create(self, creation: model.Creation) -> tuple[str, str]: ...
-    def start(self, name: str, container: str) -> None: ...
     def unpause(self, name: str, container: str) -> None: ...
-    def stop(self, name: str, container: str) -> None: ...
-    def remove(self, name: str, container: str, *, force: bool) -> None: ...
-
-
-class Driver(typing.Protocol):
-    """What of the driver the use cases need."""
-
-    def status(self) -> model.DriverStatus: ...
-    def zone(self, network: str) -> model.Zone: ...
-    def record(self, network: str, name: str) -> ipaddress.IPv4Address: ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,36 +35,38 @@ class Operator:
     """The use cases, and what they work with; `report` hears of each step as (machine, step)."""
 
     engine: Engine
-    images: recognition.Recognition
-    driver: Driver
-    settings: config.Config
+    maker: making.Maker
+    exchange: exchange.Exchange
     watch: booting.Watch
     report: Callable[[str, str], None]
 
     def start(self, names: tuple[str, ...]) -> tuple[model.Result, ...]:
-        """Create or continue the machines called `names`, or all of the zone, and wait until they are up."""
-        network = self._network()
+        """Create or continue the machines called `names` and those they need, and wait until they are up.
+
+        Without names: the machines of the zone that are to start by themselves.
+        """
+        network = self.maker.network()
         wanted = tuple(fleet.short(name, domain=network.domain) for name in names)
         try:
-            zone = fleet.decide(self.driver.zone(network.id))
+            known = self.maker.roster(network)
         except model.Cannot as error:
             if not names:
                 raise
             unseen = f"whose alias it is, or who is one of it, was not looked at: {error}"
-            return self._each(wanted, lambda name: self._start(self._alone(name, network), network, unseen))
-        if not names:
-            wanted = (*zone.members, *(group[0] for group in zone.refused))
-        if not wanted:
+            return self._each(wanted, lambda name: self.bring_up(self.maker.alone(name, network), network, unseen))
+        wanted = turns.needed(wanted, known.specs) if names else known.wanted()
+        if not wanted and not known.fleet.members:
             raise model.Cannot(
                 f"cannot start any machine: the zone {network.domain} has none in {network.subnet}",
                 hint=f"add 'NAME IN A ADDRESS' to the zone {network.domain}",
             )
-        return self._each(wanted, lambda name: self._start(zone.member(name), network))
+        order = turns.decide(wanted, known.specs)
+        return self.take_turns(order, lambda name: self.bring_up(known.fleet.member(name), network))
 
     def stop(self, names: tuple[str, ...]) -> tuple[model.Result, ...]:
         """Have the inits of the machines end them."""
         there = self.engine.machines()
-        return self._each(plan.distinct(names, there), lambda name: self._stop(plan.find(there, name, verb="stop")))
+        return self._each(plan.distinct(names, there), lambda name: self.end(plan.find(there, name, verb="stop")))
 
     def restart(self, names: tuple[str, ...]) -> tuple[model.Result, ...]:
         """Stop and start the machines, and wait until they are up."""
@@ -105,11 +93,11 @@ class Operator:
     def examine(self, name: str) -> Examination:
         """Look at one machine from all sides; what cannot be seen is told in its place."""
         machine = self.find(name, verb="status")
-        init = self._init(machine)
+        init = self.maker.init(machine)
         endpoints: tuple[model.Endpoint, ...] = ()
         try:
-            endpoints = self.driver.status().endpoints
-            record = str(self.driver.record(self.engine.network_id(machine.network), machine.name))
+            endpoints = self.maker.driver.status().endpoints
+            record = str(self.maker.driver.record(self.engine.network_id(machine.network), machine.name))
         except model.Cannot as error:
             record = str(error)
         reasons = inits.boot(init, self.engine.host()).capabilities
@@ -121,42 +109,26 @@ class Operator:
             capabilities={name: reasons.get(name, "not by fhv") for name in machine.capabilities},
         )
 
-    def _network(self) -> model.Network:
-        name = self.settings.common.network
-        number = self.engine.network_id(name)
-        for network in self.driver.status().networks:
-            if network.id == number:
-                return dataclasses.replace(network, name=name)
-        raise model.Cannot(
-            f"cannot use the network {name}: the driver does not know it (was its state file removed?)",
-            hint=f"docker network rm {name}, and create it again",
-        )
-
     def _each(self, names: tuple[str, ...], act: Callable[[str], model.Result]) -> tuple[model.Result, ...]:
         """Do the same with several machines at once; a refusal is a result, and the others go on."""
+        return self.take_turns(dict.fromkeys(names, turns.Turn()), act)
 
-        def attempt(name: str) -> model.Result:
-            try:
-                return act(name)
-            except model.Cannot as error:
-                return model.Result(name=name, refused=error)
+    def take_turns(
+        self, order: Mapping[str, turns.Turn], act: Callable[[str], model.Result]
+    ) -> tuple[model.Result, ...]:
+        """Do the same with several machines, each in its turn."""
+        return parallel.each(order, act, rest=self._rest, interrupted=self.watch.interrupted)
 
-        with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
-            try:
-                return tuple(pool.map(attempt, dict.fromkeys(names)))
-            except BaseException:
-                self.watch.interrupted.set()
-                raise
+    def _rest(self, name: str, seconds: float) -> None:
+        """Let the delay of a machine pass, in naps: Ctrl-C is not to wait for its end."""
+        self.report(name, f"up; {seconds:g} seconds until the next")
+        until = self.watch.clock.now() + seconds
+        while (left := until - self.watch.clock.now()) > 0 and not self.watch.interrupted.is_set():
+            self.watch.clock.sleep(min(left, _NAP_SECONDS))
 
-    def _alone(self, name: str, network: model.Network) -> model.Member:
-        """Give a machine where the zone cannot be transferred: it keeps its aliases, and a new one has a record."""
-        found = self.engine.find(name)
-        if found is not None and found.ours:
-            return model.Member(name=name, address=found.address, aliases=found.aliases)
-        return model.Member(name=name, address=self.driver.record(network.id, name))
-
-    def _start(self, member: model.Member, network: model.Network, told: str = "") -> model.Result:
+    def bring_up(self, member: model.Member, network: model.Network, told: str = "") -> model.Result:
         """Bring a machine up; one that another fhv creates at the same time is continued."""
+        returned = self.exchange.recover(member.name)
         found = self.engine.find(member.name)
         try:
             result = self._bring_up(member, network, found)
@@ -166,7 +138,8 @@ class Operator:
             if theirs is None or not theirs.ours:
                 raise
             result = self._bring_up(member, network, theirs)
-        return dataclasses.replace(result, warnings=tuple(filter(None, (*result.warnings, told))))
+        settled = self.exchange.settle(member.name)
+        return dataclasses.replace(result, warnings=tuple(filter(None, (*result.warnings, told, returned, settled))))
 
     def _bring_up(self, member: model.Member, network: model.Network, found: model.Machine | None) -> model.Result:
         name = member.name
@@ -177,7 +150,7 @@ class Operator:
                 container, init, warned = self._create(member, network)
                 undo.callback(self._discard, name, container)
             else:
-                container, init, warned = found.container, self._init(found), plan.drift(found, member)
+                container, init, warned = found.container, self.maker.init(found), plan.drift(found, member)
             match action:
                 case plan.Action.CREATE | plan.Action.START:
                     self.report(name, "starting")
@@ -201,41 +174,29 @@ class Operator:
             self.engine.remove(name, container, force=True)
 
     def _create(self, member: model.Member, network: model.Network) -> tuple[str, inits.Init, str]:
-        spec = self.settings.spec(member.name)
-        init = self.images.of(spec.image)
-        boot = inits.boot(init, self.engine.host())
-        container, warned = self.engine.create(plan.creation(member, spec, network, boot))
+        creation, init = self.maker.creation(member, network, self.maker.spec(member))
+        container, warned = self.engine.create(creation)
         return container, init, warned
 
-    def _init(self, machine: model.Machine) -> inits.Init:
-        return inits.INITS.get(machine.init) or self.images.of(machine.image)
-
-    def _stop(self, machine: model.Machine) -> model.Result:
+    def end(self, machine: model.Machine) -> model.Result:
+        """Have the init of a machine end it."""
         name = machine.name
         if machine.state in (model.State.CREATED, model.State.EXITED):
             return model.Result(name=name, done="stopped already")
-        self.report(name, "stopping")
-        self.engine.stop(name, machine.container)
-        after = self.engine.find(name)
-        killed = after is not None and after.exit_code == plan.KILLED
-        return model.Result(name=name, done="stopped", warnings=(plan.HAD_TO_BE_KILLED,) if killed else ())
+        return model.Result(name=name, done="stopped", warnings=self.exchange.ending.end(machine))
 
     def _restart(self, machine: model.Machine) -> model.Result:
-        stopped = self._stop(machine)
-        self.report(machine.name, "starting")
-        self.engine.start(machine.name, machine.container)
-        init = self._init(machine)
-        self.report(machine.name, f"waiting for {init.name}")
-        warning = self.watch.until_up(machine.name, machine.container, init)
+        stopped = self.end(machine)
+        warning = self.exchange.boot(machine.name, machine.container, self.maker.init(machine))
         return model.Result(
             name=machine.name, done="restarted", warnings=tuple(filter(None, (*stopped.warnings, warning)))
         )
 
     def _remove(self, machine: model.Machine, *, force: bool) -> model.Result:
-        if machine.state in (model.State.RUNNING, model.State.PAUSED, model.State.RESTARTING) and not force:
+        if machine.runs and not force:
             raise model.Cannot(
                 f"cannot remove {machine.name}: it is {machine.state}",
                 hint=f"fhv stop {machine.name} first, or fhv rm --force {machine.name}",
             )
         self.engine.remove(machine.name, machine.container, force=force)
-        return model.Result(name=machine.name, done="removed")
+        return model.Result(name=machine.name, done=plan.removed(machine))

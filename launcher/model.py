@@ -9,6 +9,9 @@ from collections.abc import Iterable, Mapping
 MACHINE_LABEL = "fullhost.machine"
 INIT_LABEL = "fullhost.init"
 DOMAIN_LABEL = "fullhost.domain"
+IMAGE_LABEL = "fullhost.image"  # what a machine was made of, before any snapshot of it
+SNAPSHOT_LABEL = "fullhost.snapshot"  # of an image: the machine that it was taken of
+PASSING_LABEL = "fullhost.passing"  # of a container that fhv needs for so many seconds
 # A DNS label as RFC 1123, section 2.1, and RFC 1035, section 2.3.4, have it, in lower case.
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -42,6 +45,7 @@ class Machine:
     """A container as the engine describes it; `since` (ISO 8601) is when its present state began.
 
     `ours` tells a machine from a container that somebody else made; `capabilities` are those added to Docker's own.
+    `memory` (bytes) and `cpus` (cores) are its limits, 0 for none; `volumes` are as Docker writes them.
     """
 
     name: str
@@ -60,11 +64,39 @@ class Machine:
     capabilities: tuple[str, ...] = ()
     exit_code: int = 0
     restarts: int = 0
+    memory: int = 0
+    cpus: float = 0.0
+    volumes: tuple[str, ...] = ()
+    autostart: bool = True
+
+    @property
+    def runs(self) -> bool:
+        """Say whether it has processes, or is about to."""
+        return self.state in (State.RUNNING, State.PAUSED, State.RESTARTING)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """The file system of a machine as it was; `image` is what that was made of, `size` that of its own layer, octets.
+
+    `created` is ISO 8601. It holds no volumes, no memory, and nothing of a tmpfs.
+    """
+
+    machine: str
+    tag: str
+    created: str
+    size: int
+    image: str
+    reference: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Spec:
-    """What the configuration asks of one machine; memory in bytes, cpus in cores, 0 for no limit."""
+    """What the configuration and the zone ask of one machine; memory in bytes, cpus in cores, 0 where nothing is said.
+
+    `after` are the machines that have to be up first; the highest `priority` starts first; `delay`, in seconds, is
+    what passes before those that come after it.
+    """
 
     image: str
     network: str
@@ -72,6 +104,10 @@ class Spec:
     cpus: float = 0.0
     volumes: tuple[str, ...] = ()
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    autostart: bool = True
+    priority: int = 0
+    delay: float = 0.0
+    after: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,31 +120,46 @@ class Record:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Zone:
-    """What DNS says of a network; `pointers` are the PTR names of the addresses that have several names."""
+    """What DNS says of a network; `pointers` are the PTR names of the addresses that have several names.
+
+    `texts` are the TXT records of `_fhv.NAME` by NAME, each its character-strings.
+    """
 
     domain: str
     gateway: ipaddress.IPv4Address
     subnet: ipaddress.IPv4Network
     records: tuple[Record, ...]
     pointers: Mapping[ipaddress.IPv4Address, str]
+    texts: Mapping[str, tuple[tuple[str, ...], ...]] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Member:
-    """One machine that the zone asks for; `aliases` are the other names of its address, None where not known now."""
+    """One machine that the zone asks for; `aliases` are the other names of its address, None where not known now.
+
+    `texts` are its TXT records, unread.
+    """
 
     name: str
     address: ipaddress.IPv4Address | None
     aliases: tuple[str, ...] = ()
+    texts: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Host:
-    """What decides how an init can be booted here: the engine's version, the cgroup layout, AppArmor."""
+    """What decides how an init can be booted here, and what `fhv doctor` looks at besides.
+
+    `firewall` is the backend of the engine's rules, iptables or nftables.
+    """
 
     engine: tuple[int, int]
     cgroup: int
     apparmor: bool
+    version: str = ""
+    firewall: str = "iptables"
+    live_restore: bool = False
+    rootless: bool = False
 
     @classmethod
     def of(cls, version: str, *, cgroup: str, security: Iterable[str]) -> "Host":
@@ -202,6 +253,16 @@ class Creation:
     cpus: float
     dns: tuple[str, ...]
     dns_search: tuple[str, ...]
+    autostart: bool = True
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What is to be set on a machine: memory in bytes and cpus in cores; None is left as it is, 0 is no limit."""
+
+    memory: int | None = None
+    cpus: float | None = None
+    autostart: bool | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

@@ -62,12 +62,18 @@ def drift(machine: model.Machine, member: model.Member) -> str:
     return ""
 
 
-def creation(member: model.Member, spec: model.Spec, network: model.Network, boot: model.Boot) -> model.Creation:
-    """Put together everything that makes the machine; the name server is ours where it listens on port 53."""
+def creation(
+    member: model.Member, spec: model.Spec, network: model.Network, boot: model.Boot, *, origin: str
+) -> model.Creation:
+    """Put together everything that makes the machine; the name server is ours where it listens on port 53.
+
+    `origin` is the image that the one of the specification came from: itself, unless that is a snapshot.
+    """
     labels = {
         model.MACHINE_LABEL: member.name,
         model.INIT_LABEL: boot.init,
         model.DOMAIN_LABEL: network.domain,
+        model.IMAGE_LABEL: origin,
     }
     return model.Creation(
         name=member.name,
@@ -83,11 +89,24 @@ def creation(member: model.Member, spec: model.Spec, network: model.Network, boo
         cpus=spec.cpus,
         dns=(str(network.dns),) if network.dns_port == 53 else (),
         dns_search=(network.domain,),
+        autostart=spec.autostart,
     )
 
 
+def removed(machine: model.Machine) -> str:
+    """Say what was removed, and what was not."""
+    return f"removed; its volumes stay: {', '.join(machine.volumes)}" if machine.volumes else "removed"
+
+
 _ACTS = types.MappingProxyType(
-    {"rm": "remove", "shell": "open a shell on", "logs": "show the console of", "status": "examine"}
+    {
+        "rm": "remove",
+        "shell": "open a shell on",
+        "logs": "show the console of",
+        "status": "examine",
+        "set": "set the limits of",
+        "snapshot": "take a snapshot of",
+    }
 )
 
 

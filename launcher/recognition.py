@@ -10,11 +10,12 @@ from launcher import inits
 class Depot(typing.Protocol):
     """What of the engine's images it takes."""
 
+    def known(self, image: str) -> str: ...
     def files(self, image: str, paths: tuple[str, ...]) -> Mapping[str, str]: ...
 
 
 class Recognition:
-    """Looks into images, one after the other, and remembers."""
+    """Looks into images, one after the other, where the engine does not know from an earlier time, and remembers."""
 
     def __init__(self, depot: Depot) -> None:
         self._depot, self._looking = depot, threading.Lock()
@@ -24,5 +25,8 @@ class Recognition:
         """Tell which init the image boots."""
         with self._looking:
             if image not in self._known:
-                self._known[image] = inits.recognise(self._depot.files(image, inits.PROBED), image=image)
+                self._known[image] = inits.INITS.get(self._depot.known(image)) or self._look(image)
             return self._known[image]
+
+    def _look(self, image: str) -> inits.Init:
+        return inits.recognise(self._depot.files(image, inits.PROBED), image=image)

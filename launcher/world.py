@@ -11,7 +11,7 @@ import typing
 from collections.abc import Callable
 
 if typing.TYPE_CHECKING:
-    from launcher import api, config, depot, driver, engine, machines, model
+    from launcher import access, api, config, depot, driver, engine, files, machines, model, terminal, usage
 
 _Params = typing.ParamSpec("_Params")
 
@@ -38,6 +38,31 @@ class World:
         from launcher import depot
 
         return depot.Depot(self._client)
+
+    def files(self) -> "files.Files":
+        """Reach the files of machines."""
+        from launcher import files
+
+        return files.Files(self._client)
+
+    def terminal(self) -> "terminal.Terminal":
+        """Reach the terminals of machines."""
+        from launcher import terminal
+
+        return terminal.Terminal(self._client)
+
+    def gauge(self) -> "usage.Gauge":
+        """Reach what tells how much machines use."""
+        from launcher import usage
+
+        return usage.Gauge(self._client)
+
+    def access(self, *, extra: tuple[str, ...] = ()) -> "access.Access":
+        """Reach machines by ssh; `extra` public keys may log in besides the user's own."""
+        from launcher import access, keyring
+
+        whose = keyring.person(os.environ, root=os.geteuid() == 0)
+        return access.Access(self.files(), keyring.Keyring(whose), extra=extra)
 
     def driver(self) -> "driver.Driver":
         """Reach the driver."""
@@ -82,29 +107,42 @@ def refusing(command: Callable[_Params, None]) -> Callable[_Params, None]:
 
 
 def operator(
-    world: World, report: Callable[[str, str], None] = lambda name, step: None, patience: float = PATIENCE_SECONDS
+    world: World,
+    report: Callable[[str, str], None] = lambda name, step: None,
+    patience: float = PATIENCE_SECONDS,
+    public_keys: tuple[str, ...] = (),
 ) -> "machines.Operator":
-    """Give the use cases the world they work on."""
-    from launcher import booting, machines, recognition
+    """Give the use cases the world they work on; machines that come up are opened to ssh, with these keys too."""
+    from launcher import booting, ending, exchange, machines, making, recognition
 
-    engine = world.engine()
+    engine, driver = world.engine(), world.driver()
+    welcome = world.access(extra=public_keys).welcome
+    watch = booting.Watch(engine=engine, clock=world, patience=patience, welcome=welcome)
+    ends = ending.Ending(engine=engine, driver=driver, report=report)
     return machines.Operator(
         engine=engine,
-        images=recognition.Recognition(world.depot()),
-        driver=world.driver(),
-        settings=world.settings(),
-        watch=booting.Watch(engine=engine, clock=world, patience=patience),
+        maker=making.Maker(
+            engine=engine,
+            driver=driver,
+            settings=world.settings(),
+            images=recognition.Recognition(world.depot()),
+        ),
+        exchange=exchange.Exchange(engine=engine, ending=ends, watch=watch, report=report),
+        watch=watch,
         report=report,
     )
 
 
 def several(
-    world: World, act: "Callable[[machines.Operator], tuple[model.Result, ...]]", patience: float = PATIENCE_SECONDS
+    world: World,
+    act: "Callable[[machines.Operator], tuple[model.Result, ...]]",
+    patience: float = PATIENCE_SECONDS,
+    public_keys: tuple[str, ...] = (),
 ) -> None:
     """Do something with several machines, show how it goes and how it went."""
     from launcher import words
 
     with words.progress(live=sys.stderr.isatty()) as report:
-        outcome = act(operator(world, report, patience))
+        outcome = act(operator(world, report, patience, public_keys))
     if not words.results(outcome):
         sys.exit(1)

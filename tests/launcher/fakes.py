@@ -5,7 +5,7 @@ import ipaddress
 import threading
 from collections.abc import Iterable, Mapping
 
-from launcher import config, model
+from launcher import booting, config, ending, exchange, machines, making, model, recognition
 
 SUBNET = ipaddress.IPv4Network("172.31.0.0/24")
 GATEWAY = ipaddress.IPv4Address("172.31.0.1")
@@ -87,11 +87,15 @@ class Driver:
 
 
 class Engine:
-    """Containers in memory. `failing` names the verbs that fail; `answers` are what inits say, one after the other."""
+    """Containers in memory, by name; each says what it was made of in `made`.
+
+    `failing` names the verbs that fail, `fails` counts the acts until the one that does; `answers` are what inits say.
+    """
 
     def __init__(self, *there: model.Machine) -> None:
         self.containers = {machine.name: machine for machine in there}
-        self.failing: dict[str, model.Cannot] = {}
+        self.failing: dict[str, BaseException] = {}
+        self.fails, self.failure = 0, model.Cannot("cannot do what it was told")
         self.answers: dict[str, list[str]] = {}
         self.calls: list[str] = []
         self.made: list[model.Creation] = []
@@ -105,11 +109,18 @@ class Engine:
         if verb in self.failing:
             raise self.failing[verb]
 
-    def _set(self, name: str, state: model.State, exit_code: int = 0) -> None:
+    def _act(self, verb: str, name: str) -> None:
+        self._call(verb, name)
+        self.fails -= 1
+        if self.fails == 0:
+            raise self.failure
+
+    def _set(self, container: str, state: model.State, exit_code: int = 0) -> None:
+        name = self._name(container)
         self.containers[name] = dataclasses.replace(self.containers[name], state=state, exit_code=exit_code)
 
     def _name(self, container: str) -> str:
-        return container.removeprefix("id-of-")
+        return next(name for name, there in self.containers.items() if there.container == container)
 
     def host(self) -> model.Host:
         return model.Host(engine=(28, 5), cgroup=2, apparmor=False)
@@ -119,32 +130,65 @@ class Engine:
         return NETWORK
 
     def find(self, name: str) -> model.Machine | None:
-        return self.containers.get(name)
+        there = self.containers.get(name)
+        return there and dataclasses.replace(there, name=name, ours=there.ours and there.name == name)
 
     def machines(self) -> tuple[model.Machine, ...]:
-        return tuple(machine for machine in self.containers.values() if machine.ours)
+        return tuple(machine for name in self.containers if (machine := self.find(name)) and machine.ours)
 
-    def create(self, creation: model.Creation) -> tuple[str, str]:
-        self._call("create", creation.name)
+    def create(self, creation: model.Creation, *, called: str = "") -> tuple[str, str]:
+        name = called or creation.name
+        self._act("create", name)
+        if name in self.containers:
+            raise model.Cannot(f"cannot create {creation.name}: the name {name} is in use")
         self.made.append(creation)
-        self.containers[creation.name] = machine(creation.name, state=model.State.CREATED)
-        return f"id-of-{creation.name}", self.warns
+        made = machine(creation.name, state=model.State.CREATED)
+        number = f"{made.container}-{len(self.made)}"
+        self.containers[name] = dataclasses.replace(
+            made,
+            container=number,
+            image=creation.labels[model.IMAGE_LABEL],
+            init=creation.labels[model.INIT_LABEL],
+            memory=creation.memory,
+            cpus=creation.cpus,
+            volumes=creation.volumes,
+        )
+        return number, self.warns
 
     def start(self, name: str, container: str) -> None:
-        self._call("start", self._name(container))
-        self._set(name, self.started_as, exit_code=3 if self.started_as == model.State.EXITED else 0)
+        self._act("start", self._name(container))
+        self._set(container, self.started_as, exit_code=3 if self.started_as == model.State.EXITED else 0)
 
     def unpause(self, name: str, container: str) -> None:
-        self._call("unpause", self._name(container))
-        self._set(name, model.State.RUNNING)
+        self._act("unpause", self._name(container))
+        self._set(container, model.State.RUNNING)
 
     def stop(self, name: str, container: str) -> None:
-        self._call("stop", self._name(container))
-        self._set(name, model.State.EXITED, exit_code=137 if "killed" in self.answers else 0)
+        self._act("stop", self._name(container))
+        self._set(container, model.State.EXITED, exit_code=137 if "killed" in self.answers else 0)
+
+    def rename(self, name: str, container: str, new: str) -> None:
+        self._act("rename", self._name(container))
+        assert new not in self.containers
+        self.containers[new] = self.containers.pop(self._name(container))
+
+    def limit(self, name: str, container: str, limits: model.Limits) -> str:
+        self._act("limit", self._name(container))
+        there = self.containers[name]
+        self.containers[name] = dataclasses.replace(
+            there,
+            memory=there.memory if limits.memory is None else limits.memory,
+            cpus=there.cpus if limits.cpus is None else limits.cpus,
+        )
+        return self.warns
 
     def remove(self, name: str, container: str, *, force: bool) -> None:
-        self._call("remove --force" if force else "remove", self._name(container))
-        del self.containers[name]
+        called = next((n for n, there in self.containers.items() if there.container == container), None)
+        if called is None:
+            return
+        self._act("remove --force" if force else "remove", called)
+        assert force or not self.containers[called].runs
+        del self.containers[called]
 
     def run(
         self, container: str, command: tuple[str, ...], *, seconds: float, interrupted: threading.Event
@@ -162,17 +206,20 @@ class Engine:
 
 
 class Depot:
-    """Images in memory, each with the files that `fhv` probes. `failing` names the verbs that fail."""
+    """Images in memory, each with the files that `fhv` probes, and snapshots. `failing` names the verbs that fail."""
 
     def __init__(self) -> None:
         self.images: dict[str, Mapping[str, str]] = {SETTINGS.common.image: SYSTEMD}
-        self.failing: dict[str, model.Cannot] = {}
+        self.failing: dict[str, BaseException] = {}
         self.calls: list[str] = []
 
     def _call(self, verb: str, image: str) -> None:
         self.calls.append(f"{verb} {image}")
         if verb in self.failing:
             raise self.failing[verb]
+
+    def known(self, image: str) -> str:
+        return ""
 
     def files(self, image: str, paths: tuple[str, ...]) -> Mapping[str, str]:
         self._call("files", image)
@@ -203,4 +250,29 @@ def machine(
         mac="02:66:ac:1f:00:02",
         aliases=aliases,
         capabilities=("SYS_ADMIN",),
+    )
+
+
+def operator(
+    engine: Engine,
+    driver: Driver,
+    *,
+    depot: Depot | None = None,
+    heard: list[str] | None = None,
+) -> machines.Operator:
+    """Give the use cases this world; `heard` is told of each step."""
+    steps = heard if heard is not None else []
+
+    def report(name: str, step: str) -> None:
+        steps.append(f"{name} {step}")
+
+    watch = booting.Watch(engine=engine, clock=Clock(), patience=10)
+    images = recognition.Recognition(depot or Depot())
+    ends = ending.Ending(engine=engine, driver=driver, report=report)
+    return machines.Operator(
+        engine=engine,
+        maker=making.Maker(engine=engine, driver=driver, settings=SETTINGS, images=images),
+        exchange=exchange.Exchange(engine=engine, ending=ends, watch=watch, report=report),
+        watch=watch,
+        report=report,
     )

@@ -12,7 +12,8 @@ SILENT = model.Cannot("cannot transfer the zone local: the DNS server answered R
 class Rival(fakes.Engine):
     """An engine on which another fhv is a moment faster."""
 
-    def create(self, creation: model.Creation) -> tuple[str, str]:
+    def create(self, creation: model.Creation, *, called: str = "") -> tuple[str, str]:
+        assert not called
         self.containers[creation.name] = fakes.machine(creation.name, state=model.State.CREATED)
         raise model.Cannot(f"cannot create {creation.name}: Conflict. The container name is already in use")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from launcher import booting, machines, model, recognition
+from launcher import machines, model
 from tests.launcher import fakes
 
 _ZONE = {"host": 1, "web": 2, "monitor": 4, "grafana": 4}
@@ -15,15 +15,7 @@ def _operator(
     steps: list[str] | None = None,
     depot: fakes.Depot | None = None,
 ) -> machines.Operator:
-    heard = steps if steps is not None else []
-    return machines.Operator(
-        engine=engine,
-        images=recognition.Recognition(depot or fakes.Depot()),
-        driver=driver or fakes.Driver(_ZONE, _POINTERS),
-        settings=fakes.SETTINGS,
-        watch=booting.Watch(engine=engine, clock=fakes.Clock(), patience=10),
-        report=lambda name, step: heard.append(f"{name} {step}"),
-    )
+    return fakes.operator(engine, driver or fakes.Driver(_ZONE, _POINTERS), depot=depot, heard=steps)
 
 
 def _refusals(results: tuple[model.Result, ...]) -> dict[str, str]:

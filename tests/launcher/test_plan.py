@@ -102,9 +102,14 @@ def test_a_machine_is_made_of_its_name_its_settings_and_what_its_init_needs(port
         image="some/image", network="fullhost", memory=1, cpus=1.5, volumes=("/a:/b",), environment={"A": "b"}
     )
     member = model.Member(name="web", address=ipaddress.IPv4Address("172.31.0.2"), aliases=("www",))
-    made = plan.creation(member, spec, _network(port), boot)
+    made = plan.creation(member, spec, _network(port), boot, origin="some/origin")
     assert (made.name, made.domain, made.network, made.aliases) == ("web", "local", "fullhost", ("www",))
-    assert made.labels == {"fullhost.machine": "web", "fullhost.init": "systemd", "fullhost.domain": "local"}
+    assert made.labels == {
+        "fullhost.machine": "web",
+        "fullhost.init": "systemd",
+        "fullhost.domain": "local",
+        "fullhost.image": "some/origin",
+    }
     assert made.volumes == (*boot.volumes, "/a:/b")
     assert made.environment == {"container": "docker", "A": "b"}
     assert (made.memory, made.cpus) == (1, 1.5)
