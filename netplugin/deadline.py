@@ -1,7 +1,7 @@
 """How long a call may take: one budget for all that it does, made at the edge and spent at the leaves.
 
 The engine waits for its driver without end (pkg/plugins of moby), so the driver has to. Timeouts of single steps would
-add up; a budget does not: 3 s to do what is asked, 1.4 s to undo what failed, and at 4.8 s the asker has an answer
+add up; a budget does not: 2.7 s to do what is asked, 1.2 s to undo what failed, and at 4.5 s the asker has an answer
 even where a step cannot be interrupted, such as a write to a disk that hangs.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 from netplugin import model
 
-WORK_SECONDS, UNDO_SECONDS, ANSWER_SECONDS = 3.0, 1.4, 4.8
+WORK_SECONDS, UNDO_SECONDS, ANSWER_SECONDS = 2.7, 1.2, 4.5
 _MOST_CALLS = 256  # at once; those of a disk that hangs stay for as long as it does
 
 P = typing.ParamSpec("P")

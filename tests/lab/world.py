@@ -7,7 +7,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from tests.lab import commands, driver, engine, host, images, leftovers, nameserver, place, trees, zones
 
@@ -174,6 +174,26 @@ def borrowed(*, version: str = DEFAULT_ENGINE, cgroup: engine.Cgroup = engine.Cg
         lab = Lab(where=where, version=version, cgroup=cgroup)
         stack.callback(lab.down)
         lab.up()
+        yield lab
+
+
+@contextlib.contextmanager
+def engineless(*served: zones.Zone, settings: Mapping[str, str] | None = None) -> Iterator[Lab]:
+    """Give a lab without an engine: a kernel's namespace, a name server and the driver, which is told what one tells.
+
+    The driver's state and its `PATH` begin in the lab's own folders: `driver` and `bin`.
+    """
+    leftovers.clear_abandoned()
+    with contextlib.ExitStack() as stack:
+        where = next(filter(None, (_take(f"alone{number}", stack) for number in itertools.count())))
+        lab = Lab(where=where)
+        stack.callback(lab.down)
+        leftovers.clear(where)
+        where.make()
+        lab.nameserver.publish(*served)
+        lab.host.make()
+        lab.nameserver.start()
+        lab.driver.start({"PATH": lab.environment["PATH"], **(settings or {})})
         yield lab
 
 

@@ -17,7 +17,7 @@ def test_in_a_call_a_step_has_what_is_left_and_then_nothing() -> None:
         assert 0 < deadline.left("do it", at_most=2.5) <= 0.1
         assert deadline.left("do it", at_most=0.001) == 0.001
         time.sleep(0.11)
-        with pytest.raises(model.Cannot, match="cannot do it: the 3 s of the call are over") as caught:
+        with pytest.raises(model.Cannot, match=r"cannot do it: the 2\.7 s of the call are over") as caught:
             deadline.left("do it", at_most=2.5)
         assert caught.value.reason is model.Reason.UNAVAILABLE
         undone = list[float]()
@@ -47,7 +47,7 @@ def test_what_a_call_raises_is_raised() -> None:
 def test_a_call_that_hangs_beyond_its_budget_is_answered() -> None:
     hung = threading.Event()
     began = time.monotonic()
-    with pytest.raises(model.Cannot, match=r"cannot serve the call: it hangs for 4\.8 s"):
+    with pytest.raises(model.Cannot, match=r"cannot serve the call: it hangs for 4\.5 s"):
         deadline.Overseer().bounded(hung.wait)(None)
     hung.set()
-    assert 4.5 < time.monotonic() - began < 10
+    assert 4 < time.monotonic() - began < 10
