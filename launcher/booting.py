@@ -3,7 +3,7 @@
 import dataclasses
 import threading
 import typing
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from launcher import inits, model, plan
 
@@ -36,11 +36,15 @@ class Clock(typing.Protocol):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Watch:
-    """Asks inits how far they are; `interrupted` ends all waiting."""
+    """Asks inits how far they are; `interrupted` ends all waiting.
+
+    `welcome` is what is done with every machine that is up; it says what a person should know of that.
+    """
 
     engine: Engine
     clock: Clock
     patience: float
+    welcome: Callable[[model.Machine], str] = lambda machine: ""
     interrupted: threading.Event = dataclasses.field(default_factory=threading.Event)
 
     def until_up(self, name: str, container: str, init: inits.Init) -> str:
@@ -51,9 +55,10 @@ class Watch:
         while (left := until - self.clock.now()) > 0 and not self.interrupted.is_set():
             match self._ask(container, init, seconds=left):
                 case inits.Progress.UP:
-                    return "" if init.proven else f"fullhost was never tried with {init.name}: {_UNTRIED}"
+                    untried = f"fullhost was never tried with {init.name}: {_UNTRIED}"
+                    return self._welcomed(name, "" if init.proven else untried)
                 case inits.Progress.DEGRADED:
-                    return f"degraded: {self._blamed(container, init)}"
+                    return self._welcomed(name, f"degraded: {self._blamed(container, init)}")
                 case inits.Progress.FAILED:
                     raise model.Cannot(f"cannot boot {name}: its init gave up{self._console(container)}")
                 case inits.Progress.ASKS if not told:
@@ -72,6 +77,10 @@ class Watch:
         if machine.state != model.State.RUNNING:
             return machine.state
         return self._ask(machine.container, init, seconds=_GLANCE_SECONDS)
+
+    def _welcomed(self, name: str, warning: str) -> str:
+        machine = self.engine.find(name)
+        return "; ".join(filter(None, (warning, self.welcome(machine) if machine else "")))
 
     def _ask(self, container: str, init: inits.Init, *, seconds: float) -> inits.Progress:
         return init.judge(self._run(container, init.ask, seconds=seconds))

@@ -6,13 +6,14 @@ What is slow to import (the engine's SDK, rich) is imported by the command that 
 import os
 import signal
 import sys
+import typing
 from collections.abc import Sequence
 
 import click
 
 from launcher import completion
 from launcher import world as worlds
-from launcher.commands import guide, host, image
+from launcher.commands import access, guide, host, image, top
 
 _EPILOG = """
 \b
@@ -20,7 +21,8 @@ Examples:
   fhv start web db           create or continue two machines, wait until they are up
   fhv start                  the same with every machine of the zone
   fhv list                   name, aliases, state, address, image, since
-  fhv shell web              a login shell on web
+  fhv ssh web                log in by ssh; ssh web.local works as well then
+  fhv shell web              a login shell on web, without ssh
   fhv shell web uptime       one command; its exit code is passed on
   fhv logs -f web            the console
   fhv stop web; fhv rm web   end it, and throw it away
@@ -67,15 +69,26 @@ def fhv(context: click.Context) -> None:
 @fhv.command()
 @click.argument("names", metavar="[NAME...]", nargs=-1, shell_complete=completion.zone)
 @_timeout
+@click.option(
+    "--ssh-key",
+    "files",
+    multiple=True,
+    type=click.File(errors="replace"),
+    metavar="FILE",
+    help="Let this public key log in as well.",
+)
 @click.pass_obj
 @worlds.refusing
-def start(world: worlds.World, names: tuple[str, ...], timeout: float) -> None:
+def start(world: worlds.World, names: tuple[str, ...], timeout: float, files: Sequence[typing.TextIO]) -> None:
     """Create or continue machines, and wait until they are up.
 
     Without names: every machine of the zone. Of several names with one address the one in its PTR record is the
     machine, and the others are its aliases; the names of the gateway are no machine.
     """
-    worlds.several(world, lambda operator: operator.start(names), timeout)
+    from launcher import keys
+
+    public = tuple(key for file in files for key in keys.given(file.read(), file=file.name))
+    worlds.several(world, lambda operator: operator.start(names), timeout, public)
 
 
 @fhv.command()
@@ -123,6 +136,8 @@ def list_machines(world: worlds.World, *, as_json: bool) -> None:
 
 fhv.add_command(guide.guide)
 fhv.add_command(guide.completion)
+for _command in (access.ssh, access.shell, access.execute, access.console, top.top):
+    fhv.add_command(_command)
 fhv.add_command(host.host)
 fhv.add_command(image.image)
 fhv.add_command(
@@ -149,25 +164,6 @@ def status(world: worlds.World, name: str | None, *, as_json: bool) -> None:
     else:
         seen = worlds.operator(world).examine(name)
         click.echo(words.as_json(seen) if as_json else words.examination(seen))
-
-
-@fhv.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@_name
-@click.argument("command", nargs=-1, type=click.UNPROCESSED)
-@click.pass_obj
-@worlds.refusing
-def shell(world: worlds.World, name: str, command: tuple[str, ...]) -> None:
-    """Run a login shell on a machine, or a COMMAND; its exit code is passed on."""
-    from launcher import conversation
-
-    operator = worlds.operator(world)
-    machine = operator.find(name, verb="shell", running=True)
-    live = sys.stdin.isatty() and sys.stdout.isatty()
-    login = ("/bin/sh", "-c", "if [ -x /bin/bash ]; then exec /bin/bash -l; else exec /bin/sh -l; fi")
-    talk = world.engine().converse(
-        machine.container, command or login, tty=live, term=os.environ.get("TERM", "dumb") if live else ""
-    )
-    sys.exit(conversation.hold(talk, live=live))
 
 
 @fhv.command()

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import select
 import signal
 import socket
@@ -69,14 +70,57 @@ class Conversation:
         self._stream.close()
 
 
-def hold(talk: Conversation, *, live: bool) -> int:
-    """Join standard input and both outputs to the command; give its exit code. `live` says that they are a terminal."""
+class Detaching:
+    """Looks for the keys that let go of a terminal in what is typed; no keys at all never do."""
+
+    def __init__(self, keys: bytes = b"") -> None:
+        self._keys, self._held, self.done = keys, b"", False
+
+    def sift(self, typed: bytes) -> bytes:
+        """Give what is to be handed on; the keys' beginning is held back until it is known what it was."""
+        passed = b""
+        for octet in (typed[at : at + 1] for at in range(len(typed))):
+            if not self._keys.startswith(self._held + octet):
+                passed, self._held = passed + self._held, b""
+            if self._keys.startswith(self._held + octet):
+                self._held += octet
+            else:
+                passed += octet
+            if self._keys and self._held == self._keys:
+                self.done = True
+                break
+        return passed
+
+
+_CONTROL = re.compile(r"ctrl-([a-z@\[\\\]^_])")
+
+
+def detach_keys(text: str) -> bytes:
+    r"""Read keys as Docker writes them: one character, or ctrl- and a letter or one of @[\]^_, between commas."""
+    keys = b""
+    for word in text.split(","):
+        match = _CONTROL.fullmatch(word.lower())
+        if match is None and (len(word) != 1 or not word.isascii()):
+            raise model.Cannot(
+                f"cannot detach with the keys {text!r}: {word!r} is no key",
+                hint="write them as ctrl-p,ctrl-q or ctrl-x",
+            )
+        keys += bytes([ord(match[1].upper()) & 31]) if match else word.encode()
+    return keys
+
+
+def hold(talk: Conversation, *, live: bool, detach: bytes = b"") -> int | None:
+    """Join standard input and both outputs to the command; `live` says that they are a terminal.
+
+    Give the command's exit code, or None once the keys `detach` were typed: the command goes on then.
+    """
+    leaving = Detaching(detach)
     with _keys_as_they_are(talk) if live else contextlib.nullcontext():
-        _pass_on(talk)
-    return talk.exit_code()
+        _pass_on(talk, leaving)
+    return None if leaving.done else talk.exit_code()
 
 
-def _pass_on(talk: Conversation) -> None:
+def _pass_on(talk: Conversation, leaving: Detaching) -> None:
     """Never wait for the command to take its input: it may itself wait until somebody reads its output."""
     output = talk.fileno()
     inputs, typed = [_STDIN], b""
@@ -89,9 +133,18 @@ def _pass_on(talk: Conversation) -> None:
             while octets:
                 octets = octets[os.write(stream, octets) :]
         if _STDIN in ready:
-            typed = os.read(_STDIN, 65536)
-        if takes or _STDIN in ready:
+            inputs, typed = _read_on(talk, leaving)
+        elif takes:
             inputs, typed = _hand_on(talk, typed)
+        if leaving.done:
+            return
+
+
+def _read_on(talk: Conversation, leaving: Detaching) -> tuple[list[int], bytes]:
+    """Read what was typed, and hand it on where it is not held back."""
+    read = os.read(_STDIN, 65536)
+    passed = leaving.sift(read)
+    return ([_STDIN], b"") if read and not passed else _hand_on(talk, passed)
 
 
 def _hand_on(talk: Conversation, typed: bytes) -> tuple[list[int], bytes]:

@@ -54,6 +54,7 @@ class Lab:
         return {
             "DOCKER_HOST": self.where.docker,
             "FULLHOST_SOCKET": str(self.where.plugin),
+            "FHV_SSH_DIR": str(self.where.root / "ssh"),
             "FHV_CONFIG": str(self.where.root / "fhv.toml"),
             "PATH": f"{self.where.root / 'bin'}:{os.environ.get('PATH', '')}",
             "PYTHONPATH": str(place.CHECKOUT),

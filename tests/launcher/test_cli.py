@@ -13,6 +13,14 @@ from launcher import cli, config, model, world
 from tests.launcher import fakes
 
 
+class Access:
+    """No machine of these tests is reached by ssh."""
+
+    def welcome(self, machine: model.Machine) -> str:
+        assert machine.name
+        return ""
+
+
 class World(world.World):
     """The fakes, where the real world would be."""
 
@@ -24,6 +32,10 @@ class World(world.World):
 
     def depot(self) -> fakes.Depot:  # type: ignore[override]
         return fakes.Depot()
+
+    def access(self, *, extra: tuple[str, ...] = ()) -> Access:  # type: ignore[override]
+        assert not extra
+        return Access()
 
     def driver(self) -> fakes.Driver:  # type: ignore[override]
         return self._driver
