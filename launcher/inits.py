@@ -6,6 +6,7 @@ else of them. What one needs follows from the table, the engine's version and th
 
 import dataclasses
 import enum
+import functools
 import types
 from collections.abc import Callable, Mapping
 
@@ -29,6 +30,14 @@ _RUNLEVEL = (
     'runlevel; cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" " " | grep -oE "/bin/(ba)?sh /etc/(init|rc)[.]d/rc"',
 )
 
+# The level is set before its services are started, and this file is there until they are.
+_OPENRC = "rc-status -r | grep -qx default && ! test -e /run/openrc/rc.starting"
+
+# On ctrl-alt-del runit runs this program, which warns those who are logged in and gives them 14 seconds. On SIGCONT
+# it would end at once, but only where a file allows it that each boot takes away: what the engine alone has started
+# could not be stopped.
+_RUNIT_AT_ONCE = "sed -i 's/sleep 14$/sleep 0/' /etc/runit/ctrlaltdel"
+
 
 class Progress(enum.StrEnum):
     """How far an init is; `ASKS` means that it waits to be told which runlevel to enter."""
@@ -42,13 +51,17 @@ class Progress(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Init:
-    """One row: `proven` names the release that was booted and stopped on a real engine, "" where none could be."""
+    """One row: `proven` names the releases that were booted and stopped on real engines, "" where none could be.
+
+    `before` is done in the container before its init is started, each time.
+    """
 
     name: str
     ask: tuple[str, ...]
     judge: Callable[[model.Answer], Progress]
     stop_signal: str
     proven: str
+    before: str = ""
     go: tuple[str, ...] = ()
     blame: tuple[str, ...] = ()
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -87,6 +100,8 @@ def boot(init: Init, host: model.Host) -> model.Boot:
         environment=init.environment,
         capabilities=init.capabilities,
     )
+    if init.before:
+        plain = dataclasses.replace(plain, command=("/bin/sh", "-c", f"{init.before}; exec /sbin/init"))
     return _systemd(plain, host) if init.name == "systemd" else plain
 
 
@@ -135,8 +150,11 @@ def _runlevel(answer: model.Answer) -> str:
     return words[1] if len(words) == 2 and words[1] in {"1", "2", "3", "4", "5", "S"} else ""
 
 
-def _judge_sysvinit(answer: model.Answer) -> Progress:
-    """Wait for the default runlevel first: told earlier, init ends the boot scripts of rcS half-way."""
+def _judge_runlevel(answer: model.Answer, *, none: Progress) -> Progress:
+    """Wait for the default runlevel first: told earlier, init ends the boot scripts of rcS half-way.
+
+    `none` is what it means that no level was entered.
+    """
     match _runlevel(answer):
         case "3" | "4" | "5":
             return Progress.UP
@@ -144,19 +162,8 @@ def _judge_sysvinit(answer: model.Answer) -> Progress:
             return Progress.ASKS
         case "1" | "S":
             return Progress.FAILED
-        case _:
-            return Progress.BOOTING
-
-
-def _judge_upstart(answer: model.Answer) -> Progress:
-    """Tell Upstart to go on where it waits for devices and interfaces that no container announces."""
-    match _runlevel(answer):
-        case "3" | "4" | "5":
-            return Progress.UP
-        case "?" | "2":
-            return Progress.ASKS
-        case "1" | "S":
-            return Progress.FAILED
+        case "?":
+            return none
         case _:
             return Progress.BOOTING
 
@@ -171,18 +178,19 @@ INITS = types.MappingProxyType(
         for row in (
             Init(
                 name="systemd",
-                # --wait is known from 240 on; older ones answer the second question, and are asked again.
-                ask=("/bin/sh", "-c", "systemctl is-system-running --wait || systemctl is-system-running"),
+                # --wait is known from 240 on; older ones answer the second question, and are asked again. Bounded in
+                # the machine too: who asked goes away, and what waits for a boot that never ends would stay.
+                ask=("/bin/sh", "-c", "timeout 10 systemctl is-system-running --wait || systemctl is-system-running"),
                 judge=_judge_systemd,
                 blame=("systemctl", "--failed", "--plain", "--no-legend", "--no-pager"),
                 stop_signal="SIGRTMIN+3",
-                proven="Debian 12, systemd 252",
+                proven="Debian 12, 13 and forky, systemd 252, 257 and 262",
                 environment={"container": "docker"},
             ),
             Init(
                 name="sysvinit",
                 ask=_RUNLEVEL,
-                judge=_judge_sysvinit,
+                judge=functools.partial(_judge_runlevel, none=Progress.BOOTING),
                 go=("telinit", "3"),
                 stop_signal="SIGINT",  # ctrlaltdel of /etc/inittab
                 capabilities=_SYS_BOOT,
@@ -191,7 +199,8 @@ INITS = types.MappingProxyType(
             Init(
                 name="upstart",
                 ask=_RUNLEVEL,
-                judge=_judge_upstart,
+                # It waits for devices and interfaces that no container announces, and is told to go on.
+                judge=functools.partial(_judge_runlevel, none=Progress.ASKS),
                 go=("telinit", "3"),
                 stop_signal="SIGINT",  # control-alt-delete.conf
                 capabilities=_SYS_BOOT,
@@ -199,7 +208,7 @@ INITS = types.MappingProxyType(
             ),
             Init(
                 name="openrc",
-                ask=("/bin/sh", "-c", "rc-status -r | grep -qx default"),
+                ask=("/bin/sh", "-c", _OPENRC),
                 judge=_judge_exit_code,
                 stop_signal="SIGINT",
                 capabilities=_SYS_BOOT,
@@ -208,6 +217,7 @@ INITS = types.MappingProxyType(
             Init(
                 name="runit",
                 ask=("/bin/sh", "-c", "pidof runsvdir"),
+                before=_RUNIT_AT_ONCE,
                 judge=_judge_exit_code,
                 stop_signal="SIGINT",
                 capabilities=_SYS_BOOT,
@@ -215,11 +225,12 @@ INITS = types.MappingProxyType(
             ),
             Init(
                 name="busybox",
-                # It has no word for "up": when it answers at all, sysinit of its inittab is at work or done.
-                ask=("/bin/busybox", "true"),
+                # It has no word for "up": when it answers at all, sysinit of its inittab is at work or done. What that
+                # starts may have one, as OpenRC on Alpine.
+                ask=("/bin/busybox", "sh", "-c", f"! command -v rc-status >/dev/null || {{ {_OPENRC}; }}"),
                 judge=_judge_exit_code,
                 stop_signal="SIGUSR2",
-                proven="BusyBox 1.35",
+                proven="BusyBox 1.35, by itself and with OpenRC",
             ),
         )
     }

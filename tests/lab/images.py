@@ -10,9 +10,25 @@ from tests.lab import commands, engine, place, trees
 BUSYBOX = "fhlab/busybox"  # starts in milliseconds; has no /sbin/init
 BUSYBOX_INIT = "fhlab/busybox-init"  # the same with busybox's own init
 SYSTEMD = "fhlab/systemd"
+SYSTEMD_TRIXIE = "fhlab/systemd-trixie"
+SYSTEMD_FORKY = "fhlab/systemd-forky"
 SYSVINIT = "fhlab/sysvinit"
+OPENRC = "fhlab/openrc"
+BUSYBOX_OPENRC = "fhlab/busybox-openrc"  # busybox's init brings OpenRC up, as Alpine has it
+RUNIT = "fhlab/runit"
+INITS = (SYSTEMD, SYSTEMD_TRIXIE, SYSTEMD_FORKY, SYSVINIT, OPENRC, BUSYBOX_OPENRC, RUNIT, BUSYBOX_INIT)
 
-_TREES = {SYSTEMD: trees.SYSTEMD, SYSVINIT: trees.SYSVINIT}
+_TREES = {
+    SYSTEMD: trees.SYSTEMD,
+    SYSTEMD_TRIXIE: trees.SYSTEMD_TRIXIE,
+    SYSTEMD_FORKY: trees.SYSTEMD_FORKY,
+    SYSVINIT: trees.SYSVINIT,
+    OPENRC: trees.OPENRC,
+    BUSYBOX_OPENRC: trees.OPENRC,
+    RUNIT: trees.RUNIT,
+}
+# Debian's packages leave /sbin/init to who installs the machine.
+_LINKS = {OPENRC: {"usr/sbin/init": "openrc-init"}, BUSYBOX_OPENRC: {"usr/sbin/init": "../bin/busybox"}}
 # What a machine needs not, and what may not be the same on any two.
 _LEFT_OUT = (
     "./dev/*",
@@ -26,13 +42,18 @@ _LEFT_OUT = (
     "./var/lib/apt/lists/*",
 )
 _INITTAB = b"::sysinit:/bin/true\n::respawn:/bin/sleep 3600\n::ctrlaltdel:/bin/true\n"
-# The host keys are each machine's own, so the ssh server makes them as it comes up for the first time.
-_HOST_KEYS = {
-    SYSTEMD: (
-        "etc/systemd/system/ssh.service.d/keys.conf",
-        b"[Service]\nExecStartPre=\nExecStartPre=/usr/bin/ssh-keygen -A\n",
-    ),
-    SYSVINIT: ("etc/default/ssh", b"SSHD_OPTS=\nssh-keygen -A >/dev/null\n"),
+_ALPINE = b"""\
+::sysinit:/sbin/openrc sysinit
+::sysinit:/sbin/openrc boot
+::wait:/sbin/openrc default
+::shutdown:/sbin/openrc shutdown
+"""
+_SSH_UNIT = b"[Service]\nExecStartPre=\nExecStartPre=/usr/bin/ssh-keygen -A\n"
+_FILES = {
+    # The host keys are each machine's own, so the ssh server makes them as it comes up for the first time.
+    SYSTEMD: {"etc/systemd/system/ssh.service.d/keys.conf": _SSH_UNIT},
+    SYSVINIT: {"etc/default/ssh": b"SSHD_OPTS=\nssh-keygen -A >/dev/null\n"},
+    BUSYBOX_OPENRC: {"etc/inittab": _ALPINE},
 }
 
 
@@ -65,14 +86,24 @@ def _pack_tree(image: str, part: pathlib.Path) -> None:
     excluded = [f"--exclude={pattern}" for pattern in _LEFT_OUT]
     commands.run(["tar", "--create", f"--file={part}", f"--directory={tree}", *excluded, "."])
     with tarfile.open(part, "a") as tar:
-        _add(tar, *_HOST_KEYS[image])
+        for name, target in _LINKS.get(image, {}).items():
+            _link(tar, name, target)
+        for name, content in _FILES.get(image, {}).items():
+            _add(tar, name, content)
         _add(tar, "etc/machine-id", b"")
+        if image == BUSYBOX_OPENRC:
+            tar.add(_busybox(), "usr/bin/busybox")
 
 
-def _pack_busybox(part: pathlib.Path, *, init: bool) -> None:
+def _busybox() -> str:
     binary = shutil.which("busybox")
     if binary is None:
         raise commands.LabError("cannot make a busybox image: there is no busybox; install busybox-static")
+    return binary
+
+
+def _pack_busybox(part: pathlib.Path, *, init: bool) -> None:
+    binary = _busybox()
     applets = set(commands.run([binary, "--list"]).split()) - {"busybox"}
     with tarfile.open(part, "w") as tar:
         tar.add(binary, "bin/busybox")

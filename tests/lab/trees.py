@@ -29,6 +29,11 @@ ENGINES = {
 }
 SYSTEMD = Tree(name="machine-bookworm", suite="bookworm", packages=("systemd-sysv", *_COMMON))
 SYSVINIT = Tree(name="machine-sysvinit", suite="bookworm", packages=("sysvinit-core", *_COMMON))
+# For the sake of their init alone.
+SYSTEMD_TRIXIE = Tree(name="machine-trixie", suite="trixie", packages=("systemd-sysv", "dbus"))
+SYSTEMD_FORKY = Tree(name="machine-forky", suite="forky", packages=("systemd-sysv", "dbus"))
+OPENRC = Tree(name="machine-openrc", suite="bookworm", packages=("openrc",))
+RUNIT = Tree(name="machine-runit", suite="bookworm", packages=("runit-init",))
 
 
 def ensure(tree: Tree) -> pathlib.Path:

@@ -132,3 +132,15 @@ def test_a_runlevel_counts_when_its_services_are_started(said: str, sysvinit: st
 def test_the_others_are_up_when_their_question_ends_well(name: str) -> None:
     assert inits.INITS[name].judge(model.Answer(exit_code=0, output="")) == "up"
     assert inits.INITS[name].judge(model.Answer(exit_code=1, output="")) == "booting"
+
+
+def test_what_waits_for_a_boot_that_never_ends_goes_away_by_itself() -> None:
+    assert inits.INITS["systemd"].ask[-1].startswith("timeout 10 systemctl is-system-running --wait ")
+
+
+@pytest.mark.parametrize("host", [_OLD_V1, _OLD_V2, _NEW_V2])
+def test_runit_is_told_before_each_boot_to_give_no_respite(host: model.Host) -> None:
+    command = inits.boot(inits.INITS["runit"], host).command
+    assert command[:2] == ("/bin/sh", "-c")
+    assert command[2].startswith("sed -i ")
+    assert command[2].endswith("; exec /sbin/init"), "also where there is no such file"
