@@ -3,6 +3,7 @@
 import io
 import tarfile
 import threading
+import time
 import typing
 from collections.abc import Iterable, Sequence
 
@@ -98,4 +99,5 @@ def _archive(text: str, account: keys.Account, *, folders: Iterable[str]) -> byt
 def _entry(name: str, account: keys.Account, *, mode: int, kind: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:
     entry = tarfile.TarInfo(name)
     entry.type, entry.mode, entry.uid, entry.gid = kind, mode, account.uid, account.gid
+    entry.mtime = int(time.time())
     return entry

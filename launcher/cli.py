@@ -13,7 +13,7 @@ import click
 
 from launcher import completion
 from launcher import world as worlds
-from launcher.commands import access, guide, host, image, top
+from launcher.commands import access, guide, host, image, top, transfer
 
 _EPILOG = """
 \b
@@ -136,7 +136,7 @@ def list_machines(world: worlds.World, *, as_json: bool) -> None:
 
 fhv.add_command(guide.guide)
 fhv.add_command(guide.completion)
-for _command in (access.ssh, access.shell, access.execute, access.console, top.top):
+for _command in (access.ssh, access.shell, access.execute, access.console, top.top, transfer.push, transfer.pull):
     fhv.add_command(_command)
 fhv.add_command(host.host)
 fhv.add_command(image.image)
