@@ -1,31 +1,42 @@
-"""`fhv.toml`: what image a machine is made from, on which network, and what one machine has that others have not."""
+"""`fhv.toml`: what machines are made of, on which network, and what the zone's TXT records may ask for."""
 
 import dataclasses
 import pathlib
-import re
 import tomllib
 from collections.abc import Mapping
 
-from launcher import model
+from launcher import definition, model, specification
 
 IMAGE = "fullhost/debian:bookworm"
 NETWORK = "fullhost"
 PATH = pathlib.Path("/etc/fullhost/fhv.toml")
 
-_SIZE = re.compile(r"(?P<number>[0-9]+)(?P<unit>[bkmg]?)", re.IGNORECASE)
-_UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+_TOP = frozenset({"image", "network", "defaults", "profile", "machine", "txt"})
+_PERMISSION = frozenset({"allow", "images", "memory", "cpus"})
+_MACHINE = definition.KEYS | {"profiles"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
-    """The whole file; `machines` holds the specifications of those that have a section of their own."""
+    """The whole file; `machines` holds what the sections ask for, the profiles of each before its own words."""
 
-    common: model.Spec
-    machines: Mapping[str, model.Spec]
+    common: specification.Spec
+    machines: Mapping[str, tuple[definition.Definition, ...]]
+    permission: definition.Permission
 
-    def spec(self, name: str) -> model.Spec:
-        """Give what the file asks of the machine `name`."""
-        return self.machines.get(name, self.common)
+    def spec(self, name: str, texts: definition.Texts = ()) -> specification.Spec:
+        """Give what is asked of the machine `name`, whose TXT records are `texts`.
+
+        [defaults] is said of any machine, so the zone overrules it; what is said of this one overrules the zone.
+        """
+        try:
+            by_zone = definition.texts(texts, self.permission, name=name)
+        except model.Cannot as error:
+            raise model.Cannot(f"cannot make {name}: {error}", hint=error.hint) from error
+        spec = self.common
+        for asked in (by_zone, *self.machines.get(name, ())):
+            spec = asked.over(spec)
+        return spec
 
 
 def load(path: pathlib.Path = PATH, *, required: bool = False) -> Config:
@@ -47,82 +58,82 @@ def load(path: pathlib.Path = PATH, *, required: bool = False) -> Config:
 
 
 def parse(text: str) -> Config:
-    """Turn the text of the file into specifications; a key that is not known is refused by name."""
+    """Turn the text of the file into definitions; a key that is not known is refused by name."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise model.Cannot(f"it is not TOML: {error}") from error
-    sections = table.pop("machine", {})
-    _refuse_unknown(table, {"image", "network", "machine"}, where="the file")
-    common = model.Spec(
-        image=_text(table, "image", IMAGE, where="the file"),
-        network=_text(table, "network", NETWORK, where="the file"),
+    definition.refuse_unknown(table, _TOP, where="the file")
+    base = specification.Spec(
+        image=definition.text(table, "image", where="the file") or IMAGE,
+        network=definition.text(table, "network", where="the file") or NETWORK,
     )
-    if not isinstance(sections, dict):
-        raise model.Cannot("machine is no table", hint="write [machine.NAME]")
-    return Config(common=common, machines={name: _section(name, body, common) for name, body in sections.items()})
+    defaults = _table(table, "defaults", written="[defaults]")
+    if "image" in defaults and "image" in table:
+        raise model.Cannot("image is said twice: for the file and in [defaults]", hint="leave one of them")
+    profiles = {
+        name: definition.table(body, where=f"[profile.{name}]") for name, body in _sections(table, "profile").items()
+    }
+    return Config(
+        common=definition.table(defaults, where="[defaults]").over(base),
+        machines={name: _machine(name, body, profiles) for name, body in _sections(table, "machine").items()},
+        permission=_permission(_table(table, "txt", written="[txt]")),
+    )
 
 
-def _section(name: str, body: object, common: model.Spec) -> model.Spec:
+def _machine(
+    name: str, body: Mapping[str, object], profiles: Mapping[str, definition.Definition]
+) -> tuple[definition.Definition, ...]:
     where = f"[machine.{name}]"
-    if not model.NAME.fullmatch(name):
+    definition.refuse_unknown(body, _MACHINE, where=where)
+    wanted = definition.names(body, "profiles", where=where) or ()
+    for profile in wanted:
+        if profile not in profiles:
+            raise model.Cannot(
+                f"{where} has the profile {profile}, which is not there", hint=f"write [profile.{profile}]"
+            )
+    own = definition.table({key: value for key, value in body.items() if key != "profiles"}, where=where)
+    if name in (own.after or ()):
+        raise model.Cannot(f"{where} comes after itself", hint=f"take {name} out of its after")
+    return (*(profiles[profile] for profile in wanted), own)
+
+
+def _permission(body: Mapping[str, object]) -> definition.Permission:
+    definition.refuse_unknown(body, _PERMISSION, where="[txt]")
+    allow = frozenset(_texts(body, "allow"))
+    for key in sorted(allow - definition.TEXT_KEYS):
         raise model.Cannot(
-            f"{where} is of no machine: a name is one DNS label in lower case", hint="name it as fhv does"
+            f"allow of [txt] has {key!r}, which no TXT record can ask for",
+            hint=f"known are {', '.join(sorted(definition.TEXT_KEYS))}",
         )
-    if not isinstance(body, dict):
-        raise model.Cannot(f"machine.{name} is no table", hint=f"write {where}")
-    _refuse_unknown(body, {"image", "memory", "cpus", "volumes", "environment"}, where=where)
-    return dataclasses.replace(
-        common,
-        image=_text(body, "image", common.image, where=where),
-        memory=_memory(body.get("memory"), where=where),
-        cpus=_cpus(body.get("cpus"), where=where),
-        volumes=_volumes(body.get("volumes", []), where=where),
-        environment=_environment(body.get("environment", {}), where=where),
+    return definition.Permission(
+        allow=allow,
+        images=_texts(body, "images"),
+        memory=definition.memory(body, where="[txt]") or 0,
+        cpus=definition.cpus(body, where="[txt]") or 0.0,
     )
 
 
-def _refuse_unknown(table: Mapping[str, object], known: set[str], *, where: str) -> None:
-    for key in table:
-        if key not in known:
-            raise model.Cannot(f"{where} has the unknown key {key!r}", hint=f"known are {', '.join(sorted(known))}")
-
-
-def _text(table: Mapping[str, object], key: str, default: str, *, where: str) -> str:
-    value = table.get(key, default)
-    if not isinstance(value, str) or not value:
-        raise model.Cannot(f"{key} of {where} is {value!r}, which is no text", hint=f'write {key} = "..."')
-    return value
-
-
-def _memory(value: object, *, where: str) -> int:
-    if value is None:
-        return 0
-    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise model.Cannot(f"memory of {where} is {value!r}, which is no size", hint='write it as "512m" or "2g"')
-    return int(match["number"]) * _UNITS[match["unit"].lower()]
-
-
-def _cpus(value: object, *, where: str) -> float:
-    if value is None:
-        return 0.0
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e6:
-        raise model.Cannot(f"cpus of {where} is {value!r}, which is no number of cores", hint="write it as 1.5")
-    return float(value)
-
-
-def _volumes(value: object, *, where: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(item, str) and ":" in item for item in value):
-        raise model.Cannot(
-            f"volumes of {where} is {value!r}, which is no list of volumes", hint='write ["/srv/web:/srv"]'
-        )
+def _texts(body: Mapping[str, object], key: str) -> tuple[str, ...]:
+    value = body.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+        raise model.Cannot(f"{key} of [txt] is {value!r}, which is no list of texts", hint=f'write {key} = ["..."]')
     return tuple(value)
 
 
-def _environment(value: object, *, where: str) -> Mapping[str, str]:
-    if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
-        raise model.Cannot(
-            f"environment of {where} is {value!r}, which is no table of texts", hint='write { NAME = "value" }'
-        )
-    return value
+def _table(table: Mapping[str, object], key: str, *, written: str) -> Mapping[str, object]:
+    body = table.get(key, {})
+    if not isinstance(body, dict):
+        raise model.Cannot(f"{written.strip('[]').removesuffix('.NAME')} is no table", hint=f"write {written}")
+    return body
+
+
+def _sections(table: Mapping[str, object], kind: str) -> Mapping[str, Mapping[str, object]]:
+    """Read the tables [KIND.NAME] by name."""
+    sections = _table(table, kind, written=f"[{kind}.NAME]")
+    for name in sections:
+        if not model.NAME.fullmatch(name):
+            raise model.Cannot(
+                f"[{kind}.{name}] is of no {kind}: a name is one DNS label in lower case", hint="name it as fhv does"
+            )
+    return {name: _table(sections, name, written=f"[{kind}.{name}]") for name in sections}

@@ -96,6 +96,7 @@ class Driver:
                     for record in found["records"]
                 ),
                 pointers={ipaddress.IPv4Address(key): name.lower() for key, name in found["pointers"].items()},
+                texts={name.lower(): tuple(map(tuple, records)) for name, records in found["texts"].items()},
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise self._strange(body) from error
@@ -124,7 +125,8 @@ class Driver:
             sentence = str(json.loads(body)["message"])
         except (ValueError, KeyError, TypeError) as error:
             raise self._strange(body) from error
-        raise model.Cannot(sentence)
+        what, _, hint = sentence.rpartition("; ")  # the driver's sentences end with what to do
+        raise model.Cannot(what or hint, hint=hint if what else "")
 
     def _unreachable(self, error: Exception) -> model.Cannot:
         match error:

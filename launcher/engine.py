@@ -6,7 +6,7 @@ import ipaddress
 import threading
 from collections.abc import Iterator
 
-from launcher import api, conversation, model, terminal
+from launcher import api, conversation, model, specification, terminal
 
 STOP_SECONDS = 60  # longer than distributions' services take; the engine kills after this
 
@@ -32,6 +32,12 @@ class Engine:
             live_restore=info["LiveRestoreEnabled"],
             rootless=any("name=rootless" in option for option in security),
         )
+
+    def able(self) -> frozenset[str]:
+        """Tell what of memory and cpus the engine can limit here; the kernel may lack the one or the other."""
+        with api.refusing("ask the engine what it can limit"):
+            info = self._client.info()
+        return frozenset(what for what, key in (("memory", "MemoryLimit"), ("cpus", "CpuCfsQuota")) if info.get(key))
 
     def network_id(self, name: str) -> str:
         """Find the network `name`, which has to be one of the driver."""
@@ -123,6 +129,7 @@ class Engine:
                 domainname=creation.domain,
                 entrypoint=list(boot.command),
                 tty=True,  # without one there is no /dev/console, and nothing in the console log
+                stdin_open=True,  # who attaches to the console may type, and the engine heeds the keys that leave it
                 environment=dict(creation.environment),
                 labels=dict(creation.labels),
                 stop_signal=boot.stop_signal,
@@ -153,7 +160,7 @@ class Engine:
         with api.refusing(f"rename {name}"):
             self._client.rename(container, new)
 
-    def limit(self, name: str, container: str, limits: model.Limits) -> str:
+    def limit(self, name: str, container: str, limits: specification.Limits) -> str:
         """Set limits of a container, running or not, and give what the engine warns of."""
         body: dict[str, int | dict[str, str]] = {}
         if limits.memory is not None:

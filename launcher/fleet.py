@@ -83,7 +83,8 @@ def decide(zone: model.Zone) -> Fleet:
         pointer = names[0] if len(names) == 1 else zone.pointers.get(address, "")
         if pointer in names:
             aliases = tuple(sorted(set(names) - {pointer}))
-            members[pointer] = model.Member(name=pointer, address=address, aliases=aliases)
+            texts = zone.texts.get(pointer, ())
+            members[pointer] = model.Member(name=pointer, address=address, aliases=aliases, texts=texts)
         else:
             refused[tuple(sorted(names))] = _undecided(zone, address, sorted(names), pointer)
     refused.update(_scattered(zone, set(holders) | {zone.gateway}))

@@ -4,7 +4,7 @@ import dataclasses
 import ipaddress
 import typing
 
-from launcher import config, fleet, inits, model, plan, recognition, roster
+from launcher import config, fleet, inits, model, plan, recognition, roster, specification
 
 
 class Engine(typing.Protocol):
@@ -59,12 +59,12 @@ class Maker:
             return model.Member(name=name, address=found.address, aliases=found.aliases)
         return model.Member(name=name, address=self.driver.record(network.id, name))
 
-    def spec(self, member: model.Member) -> model.Spec:
+    def spec(self, member: model.Member) -> specification.Spec:
         """Give what is asked of a machine."""
         return self.settings.spec(member.name, member.texts)
 
     def creation(
-        self, member: model.Member, network: model.Network, spec: model.Spec, *, origin: str = ""
+        self, member: model.Member, network: model.Network, spec: specification.Spec, *, origin: str = ""
     ) -> tuple[model.Creation, inits.Init]:
         """Give everything that makes the machine of the image in `spec`; `origin` is what that one came from."""
         init = self.images.of(spec.image)

@@ -91,26 +91,6 @@ class Snapshot:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Spec:
-    """What the configuration and the zone ask of one machine; memory in bytes, cpus in cores, 0 where nothing is said.
-
-    `after` are the machines that have to be up first; the highest `priority` starts first; `delay`, in seconds, is
-    what passes before those that come after it.
-    """
-
-    image: str
-    network: str
-    memory: int = 0
-    cpus: float = 0.0
-    volumes: tuple[str, ...] = ()
-    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    autostart: bool = True
-    priority: int = 0
-    delay: float = 0.0
-    after: tuple[str, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
     """One name of the zone, relative to its domain, with those of its addresses that lie in the subnet."""
 
@@ -120,10 +100,7 @@ class Record:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Zone:
-    """What DNS says of a network; `pointers` are the PTR names of the addresses that have several names.
-
-    `texts` are the TXT records of `_fhv.NAME` by NAME, each its character-strings.
-    """
+    """What DNS says of a network: PTR names of addresses with several names, TXT strings of `_fhv.NAME` by NAME."""
 
     domain: str
     gateway: ipaddress.IPv4Address
@@ -135,10 +112,7 @@ class Zone:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Member:
-    """One machine that the zone asks for; `aliases` are the other names of its address, None where not known now.
-
-    `texts` are its TXT records, unread.
-    """
+    """One machine that the zone asks for; `aliases` are the other names of its address, `texts` its TXT records."""
 
     name: str
     address: ipaddress.IPv4Address | None
@@ -254,15 +228,6 @@ class Creation:
     dns: tuple[str, ...]
     dns_search: tuple[str, ...]
     autostart: bool = True
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
-    """What is to be set on a machine: memory in bytes and cpus in cores; None is left as it is, 0 is no limit."""
-
-    memory: int | None = None
-    cpus: float | None = None
-    autostart: bool | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,7 +4,7 @@ import enum
 import re
 import types
 
-from launcher import model
+from launcher import model, specification
 
 
 class Action(enum.StrEnum):
@@ -63,7 +63,7 @@ def drift(machine: model.Machine, member: model.Member) -> str:
 
 
 def creation(
-    member: model.Member, spec: model.Spec, network: model.Network, boot: model.Boot, *, origin: str
+    member: model.Member, spec: specification.Spec, network: model.Network, boot: model.Boot, *, origin: str
 ) -> model.Creation:
     """Put together everything that makes the machine; the name server is ours where it listens on port 53.
 

@@ -5,7 +5,7 @@ import ipaddress
 import threading
 from collections.abc import Iterable, Mapping
 
-from launcher import booting, config, ending, exchange, machines, making, model, recognition
+from launcher import booting, config, ending, exchange, machines, making, model, recognition, specification
 
 SUBNET = ipaddress.IPv4Network("172.31.0.0/24")
 GATEWAY = ipaddress.IPv4Address("172.31.0.1")
@@ -49,9 +49,10 @@ class Driver:
     def __init__(self, names: Mapping[str, int], pointers: Mapping[int, str] | None = None) -> None:
         self.names = names
         self.pointers = pointers or {}
-        self.networks = (network(),)
+        self.networks: tuple[model.Network, ...] = (network(),)
         self.endpoints: tuple[model.Endpoint, ...] = ()
         self.down: model.Cannot | None = None
+        self.warnings: tuple[str, ...] = ("IP forwarding is off",)
 
     def _up(self) -> None:
         if self.down is not None:
@@ -66,7 +67,7 @@ class Driver:
             networks=self.networks,
             endpoints=self.endpoints,
             counters={"rung.option": 1},
-            warnings=("IP forwarding is off",),
+            warnings=self.warnings,
         )
 
     def zone(self, network: str) -> model.Zone:
@@ -172,7 +173,7 @@ class Engine:
         assert new not in self.containers
         self.containers[new] = self.containers.pop(self._name(container))
 
-    def limit(self, name: str, container: str, limits: model.Limits) -> str:
+    def limit(self, name: str, container: str, limits: specification.Limits) -> str:
         self._act("limit", self._name(container))
         there = self.containers[name]
         self.containers[name] = dataclasses.replace(

@@ -7,7 +7,7 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
-from launcher import config, model
+from launcher import config, model, specification
 
 _WHOLE = """
 image = "some/image"
@@ -26,7 +26,7 @@ environment = { A = "b" }
 
 def test_a_machine_has_what_its_section_says_and_else_what_all_have() -> None:
     settings = config.parse(_WHOLE)
-    assert settings.spec("web") == model.Spec(
+    assert settings.spec("web") == specification.Spec(
         image="other/image",
         network="lan",
         memory=2 * 1024**3,
@@ -34,11 +34,11 @@ def test_a_machine_has_what_its_section_says_and_else_what_all_have() -> None:
         volumes=("/srv/web:/srv",),
         environment={"A": "b"},
     )
-    assert settings.spec("db") == settings.spec("else") == model.Spec(image="some/image", network="lan")
+    assert settings.spec("db") == settings.spec("else") == specification.Spec(image="some/image", network="lan")
 
 
 def test_an_empty_file_stands_for_the_defaults() -> None:
-    assert config.parse("").spec("web") == model.Spec(image="fullhost/debian:bookworm", network="fullhost")
+    assert config.parse("").spec("web") == specification.Spec(image="fullhost/debian:bookworm", network="fullhost")
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,7 @@ _FLEET = {
     "serial": 2026112401,
     "records": [{"name": "Web", "addresses": ["172.31.0.2"]}, {"name": "out", "addresses": []}],
     "pointers": {"172.31.0.2": "Web"},
+    "texts": {"Web": [["memory=2g", "cpus=1"], ["autostart=false"]]},
 }
 
 
@@ -105,6 +106,7 @@ def test_the_zone_is_read_in_small_letters(tmp_path: pathlib.Path) -> None:
     address = ipaddress.IPv4Address("172.31.0.2")
     assert zone.records == (model.Record(name="web", addresses=(address,)), model.Record(name="out", addresses=()))
     assert zone.pointers == {address: "web"}
+    assert zone.texts == {"web": (("memory=2g", "cpus=1"), ("autostart=false",))}
 
 
 def test_a_record_is_an_address(tmp_path: pathlib.Path) -> None:
@@ -116,9 +118,10 @@ def test_a_record_is_an_address(tmp_path: pathlib.Path) -> None:
 def test_the_sentence_of_a_refusal_is_the_drivers_own(tmp_path: pathlib.Path) -> None:
     with (
         _answering(tmp_path / "s", 404, '{"message": "cannot find an address for web: no A record; add one"}'),
-        pytest.raises(model.Cannot, match=r"^cannot find an address for web: no A record; add one$"),
+        pytest.raises(model.Cannot, match=r"^cannot find an address for web: no A record$") as caught,
     ):
         driver.Driver(tmp_path / "s").record(_NETWORK, "web")
+    assert caught.value.hint == "add one"
 
 
 @pytest.mark.parametrize("code", [200, 500])

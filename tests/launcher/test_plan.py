@@ -6,7 +6,7 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
-from launcher import inits, model, plan
+from launcher import inits, model, plan, specification
 
 
 def _machine(
@@ -98,7 +98,7 @@ def _network(port: int) -> model.Network:
 @pytest.mark.parametrize(("port", "dns"), [(53, ("172.31.0.1",)), (1053, ())])
 def test_a_machine_is_made_of_its_name_its_settings_and_what_its_init_needs(port: int, dns: tuple[str, ...]) -> None:
     boot = inits.boot(inits.INITS["systemd"], model.Host(engine=(20, 10), cgroup=1, apparmor=False))
-    spec = model.Spec(
+    spec = specification.Spec(
         image="some/image", network="fullhost", memory=1, cpus=1.5, volumes=("/a:/b",), environment={"A": "b"}
     )
     member = model.Member(name="web", address=ipaddress.IPv4Address("172.31.0.2"), aliases=("www",))

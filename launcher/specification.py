@@ -1,0 +1,33 @@
+"""What is asked of a machine, and what of it can be set while it lives."""
+
+import dataclasses
+from collections.abc import Mapping
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Spec:
+    """What the configuration and the zone ask of one machine; memory in bytes, cpus in cores, 0 where nothing is said.
+
+    `after` are the machines that have to be up first; the highest `priority` starts first; `delay`, in seconds, is
+    what passes before those that come after it.
+    """
+
+    image: str
+    network: str
+    memory: int = 0
+    cpus: float = 0.0
+    volumes: tuple[str, ...] = ()
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    autostart: bool = True
+    priority: int = 0
+    delay: float = 0.0
+    after: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What is to be set on a machine: memory in bytes and cpus in cores; None is left as it is, 0 is no limit."""
+
+    memory: int | None = None
+    cpus: float | None = None
+    autostart: bool | None = None
