@@ -21,7 +21,7 @@ uninstall() {
     [[ $(readlink "$FHV") != "$VENV"/* ]] || rm "$FHV"
     if [[ $(readlink "$PLUGIN") == "$VENV"/* ]]; then
         rm "$PLUGIN"
-        rmdir --ignore-fail-on-non-empty --parents "${PLUGIN%/*}"
+        rmdir --ignore-fail-on-non-empty "${PLUGIN%/*}" "${PLUGIN%/*/*}"
     fi
     rm -f "$COMPLETION"
 }

@@ -147,6 +147,13 @@ def test_the_image_is_a_machine_and_not_somebody_s(machine: bare.Bare) -> None:
     assert machine.said("docker", "exec", "web", "systemctl", "is-active", "ssh.service") == "active"
 
 
+def test_the_docker_cli_has_fhv_as_a_plugin(machine: bare.Bare) -> None:
+    assert machine.said("docker", "fhv", "list") == machine.said("fhv", "list")
+    assert re.search(r"\n +fhv\* +Full hosts: ", machine.said("docker", "--help"))
+    refused = machine.run("docker", "fhv", "start", "nothere")
+    assert (refused.status, "cannot start nothere: the zone local gives it no address" in refused.output) == (1, True)
+
+
 def test_a_second_run_leaves_what_the_user_edited(machine: bare.Bare) -> None:
     zone = machine.root / ZONE.removeprefix("/")
     edited = re.sub(r"\d+  ; serial", "2099010101  ; serial", zone.read_text()) + "extra IN A 172.31.0.77\n"

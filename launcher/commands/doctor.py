@@ -1,0 +1,32 @@
+"""The command `fhv doctor`."""
+
+import importlib.metadata
+import sys
+
+import click
+
+from launcher import world as worlds
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
+@click.pass_obj
+@worlds.refusing
+def doctor(world: worlds.World, *, as_json: bool) -> None:
+    """Examine the engine, the driver, the network, DNS and this host; say what mends what is wrong.
+
+    Exit code 1 where something is broken.
+    """
+    from launcher import doctor as doctors
+    from launcher import surroundings, words
+
+    examined = doctors.Doctor(
+        engine=world.engine,
+        driver=world.driver(),
+        host=surroundings,
+        network=world.settings().common.network,
+        version=importlib.metadata.version("fullhost"),
+    ).examine()
+    click.echo(words.as_json(examined) if as_json else words.findings(examined))
+    if any(finding.verdict is doctors.Verdict.BROKEN for finding in examined):
+        sys.exit(1)

@@ -1,0 +1,228 @@
+"""What is wrong here, and what mends it: the engine, the driver, the network, DNS and this host, looked at in turn."""
+
+import dataclasses
+import enum
+import ipaddress
+import typing
+from collections.abc import Callable, Iterator
+
+from launcher import fleet, model
+
+_OLDEST = (20, 10)  # of the engines that fullhost is tried on
+_BROKEN = ("29.0.0", "29.0.1", "29.0.2")  # moby #51554: they panic when a container leaves a remote driver's network
+
+
+class Verdict(enum.StrEnum):
+    """How grave a finding is; with one that is broken, machines do not work."""
+
+    OK = "ok"
+    WARNING = "warning"
+    BROKEN = "broken"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """What was looked at, what was found, and the command or the edit that mends it."""
+
+    check: str
+    verdict: Verdict
+    found: str
+    mend: str = ""
+
+
+class Engine(typing.Protocol):
+    """What is asked of the engine."""
+
+    def host(self) -> model.Host: ...
+    def network_id(self, name: str) -> str: ...
+    def machines(self) -> tuple[model.Machine, ...]: ...
+
+
+class Driver(typing.Protocol):
+    """What is asked of the driver."""
+
+    def status(self) -> model.DriverStatus: ...
+    def zone(self, network: str) -> model.Zone: ...
+    def record(self, network: str, name: str) -> ipaddress.IPv4Address: ...
+
+
+class Surroundings(typing.Protocol):
+    """What is asked of this host (launcher.surroundings)."""
+
+    def routes(self) -> tuple[tuple[ipaddress.IPv4Network, str], ...]: ...
+    def drops_questions(self, bridge: str) -> bool | None: ...
+    def asks_mdns_first(self) -> bool: ...
+    def address_of(self, host: str) -> ipaddress.IPv4Address | None: ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Doctor:
+    """The examination, and whom it asks; `version` is fhv's own, `network` the name of the machines' network.
+
+    `engine` reaches the engine, which may be what is broken.
+    """
+
+    engine: Callable[[], Engine]
+    driver: Driver
+    host: Surroundings
+    network: str
+    version: str
+
+    def examine(self) -> tuple[Finding, ...]:
+        """Look at everything; what cannot be looked at because something before it is broken is left out."""
+        found: list[Finding] = []
+        number = self._look_at_engine(found)
+        network = self._look_at_driver(found, number)
+        if network is not None:
+            names = self._look_at_zone(found, network)
+            self._look_around(found, network, names)
+        return tuple(found)
+
+    def _look_at_engine(self, found: list[Finding]) -> str | None:
+        """Return the id of the machines' network, if the engine has it."""
+        check = "engine"
+        try:
+            engine = self.engine()
+            found.append(_of_engine(engine.host()))
+            found.extend(_of_machines(engine.machines()))
+            check = "network"
+            return engine.network_id(self.network)
+        except model.Cannot as error:
+            found.append(_broken(check, error))
+            return None
+
+    def _look_at_driver(self, found: list[Finding], number: str | None) -> model.Network | None:
+        """Return the machines' network as the driver has it, if it does."""
+        try:
+            status = self.driver.status()
+        except model.Cannot as error:
+            found.append(_broken("driver", error))
+            return None
+        found.extend(_of_driver(status, self.version))
+        network = next((network for network in status.networks if network.id == number), None)
+        if number is not None:
+            found.append(_of_network(self.network, network))
+        return network
+
+    def _look_at_zone(self, found: list[Finding], network: model.Network) -> tuple[str, ...]:
+        """Return the machines' names: from the zone as it is transferred, with one of them looked up."""
+        try:
+            known = fleet.decide(self.driver.zone(network.id))
+            for name in tuple(known.members)[:1]:
+                self.driver.record(network.id, name)
+        except model.Cannot as error:
+            found.append(_broken("zone", error))
+            return ()
+        told = f"{network.domain}: {len(known.members)} machines, from {network.dns} port {network.dns_port}"
+        found.append(Finding(check="zone", verdict=Verdict.OK, found=told))
+        found += [
+            Finding(check="zone", verdict=Verdict.WARNING, found=str(refusal), mend=refusal.hint)
+            for refusal in known.refused.values()
+        ]
+        return tuple(known.members)
+
+    def _look_around(self, found: list[Finding], network: model.Network, names: tuple[str, ...]) -> None:
+        try:
+            found.append(_of_routes(network, self.host.routes()))
+            found.append(_of_firewall(network, drops=self.host.drops_questions(network.bridge)))
+            for name in names[:1]:
+                full = f"{name}.{network.domain}"
+                first = network.domain == "local" and self.host.asks_mdns_first()
+                found.append(_of_resolver(full, self.host.address_of(full), network=network, mdns_first=first))
+        except model.Cannot as error:
+            found.append(_broken("host", error))
+
+
+def _broken(check: str, error: model.Cannot) -> Finding:
+    return Finding(check=check, verdict=Verdict.BROKEN, found=str(error), mend=error.hint)
+
+
+def _of_engine(host: model.Host) -> Finding:
+    told = f"{host.version}, cgroup v{host.cgroup}, firewall {host.firewall}"
+    told += ", live-restore" if host.live_restore else ""
+    number = host.version.partition("+")[0]
+    if number in _BROKEN:
+        why, mend = "panics when a container leaves the network (moby#51554)", "upgrade the engine to 29.0.3 or later"
+    elif host.engine < _OLDEST:
+        why, mend = "fullhost needs 20.10 or later", "upgrade the engine"
+    elif host.rootless:
+        why, mend = "it is rootless, and the driver's bridges are the host's", "use an engine that runs as root"
+    else:
+        return Finding(check="engine", verdict=Verdict.OK, found=told)
+    return Finding(check="engine", verdict=Verdict.BROKEN, found=f"{told}: {why}", mend=mend)
+
+
+def _of_machines(machines: tuple[model.Machine, ...]) -> Iterator[Finding]:
+    """Tell of machines whose init ends again and again; the others are `fhv list`'s."""
+    for machine in machines:
+        if machine.state is model.State.RESTARTING:
+            told = f"{machine.name} ends again and again ({machine.restarts} times, exit code {machine.exit_code})"
+            yield Finding(check="machine", verdict=Verdict.WARNING, found=told, mend=f"fhv logs {machine.name}")
+
+
+def _of_driver(status: model.DriverStatus, version: str) -> Iterator[Finding]:
+    same = status.version == version
+    yield Finding(
+        check="driver",
+        verdict=Verdict.OK if same else Verdict.WARNING,
+        found=f"{status.version}, {len(status.endpoints)} endpoints" + ("" if same else f", and fhv is {version}"),
+        mend="" if same else "restart the driver: systemctl restart fullhost (without systemd: install.sh)",
+    )
+    for warning in status.warnings:
+        found, _, mend = warning.rpartition("; ")
+        yield Finding(check="driver", verdict=Verdict.BROKEN, found=found or warning, mend=mend if found else "")
+
+
+def _of_network(name: str, network: model.Network | None) -> Finding:
+    if network is None:
+        return Finding(
+            check="network",
+            verdict=Verdict.BROKEN,
+            found=f"the engine has the network {name}, and the driver does not know it (was its state file removed?)",
+            mend=f"docker network rm {name}, and create it again",
+        )
+    snat = "SNAT" if network.snat else "routed"
+    found = f"{name}: {network.subnet} on {network.bridge}, gateway {network.gateway}, {snat}"
+    return Finding(check="network", verdict=Verdict.OK, found=found)
+
+
+def _of_routes(network: model.Network, routes: tuple[tuple[ipaddress.IPv4Network, str], ...]) -> Finding:
+    for destination, device in routes:
+        if device != network.bridge and destination.overlaps(network.subnet):
+            return Finding(
+                check="routes",
+                verdict=Verdict.BROKEN,
+                found=f"{destination} is reached by {device}, and {network.subnet} is the machines'",
+                mend=f"ip route del {destination} dev {device}, or make the network with another -o fullhost.subnet=…",
+            )
+    return Finding(check="routes", verdict=Verdict.OK, found=f"no other way to {network.subnet} than {network.bridge}")
+
+
+def _of_firewall(network: model.Network, *, drops: bool | None) -> Finding:
+    if drops is None:
+        return Finding(
+            check="firewall", verdict=Verdict.OK, found="not looked at: only root may", mend="sudo fhv doctor"
+        )
+    if not drops:
+        return Finding(check="firewall", verdict=Verdict.OK, found=f"what comes in by {network.bridge} is let in")
+    return Finding(
+        check="firewall",
+        verdict=Verdict.WARNING,
+        found=f"the host drops what comes in by {network.bridge}: machines cannot ask the name server {network.dns}",
+        mend=f"ufw allow in on {network.bridge} to any port 53, or"
+        f" iptables -I INPUT -i {network.bridge} -p udp --dport 53 -j ACCEPT",
+    )
+
+
+def _of_resolver(
+    name: str, address: ipaddress.IPv4Address | None, *, network: model.Network, mdns_first: bool
+) -> Finding:
+    if address is not None and address in network.subnet:
+        return Finding(check="resolver", verdict=Verdict.OK, found=f"this host resolves {name}: {address}")
+    found = f"this host resolves {name} to {address}" if address else f"this host does not resolve {name}"
+    if mdns_first:
+        found += ": it asks multicast DNS for names of local, and nobody else"
+        mend = "take mdns4_minimal [NOTFOUND=return] out of the line hosts of /etc/nsswitch.conf, or use another domain"
+    else:
+        mend = f"have the host's resolver ask {network.dns} for {network.domain}; machines do not need it"
+    return Finding(check="resolver", verdict=Verdict.WARNING, found=found, mend=mend)

@@ -1,0 +1,93 @@
+"""This host as it bears on machines: its routes, its firewall, the names that it resolves."""
+
+import ipaddress
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+
+from launcher import model
+
+_SECONDS = 5.0  # for a command; a name server that is silent takes getent longer
+NSSWITCH = pathlib.Path("/etc/nsswitch.conf")
+
+
+def routes() -> tuple[tuple[ipaddress.IPv4Network, str], ...]:
+    """Return the destinations that the host has a route to, but the default one, each with its interface."""
+    found = json.loads(_said("ip", "-json", "-4", "route", "show", "table", "main") or "[]")
+    return tuple(
+        (ipaddress.IPv4Network(route["dst"], strict=False), route.get("dev", ""))
+        for route in found
+        if route["dst"] != "default"
+    )
+
+
+def drops_questions(bridge: str) -> bool | None:
+    """Tell whether what comes in by the bridge is dropped unless a rule lets it pass, and none speaks of it or of DNS.
+
+    None where it cannot be seen: only root may look.
+    """
+    listed = [
+        said for tool in ("iptables-nft", "iptables-legacy") if shutil.which(tool) and (said := _said(tool, "-S"))
+    ]
+    tables = _said("nft", "--json", "list", "ruleset") if shutil.which("nft") else ""
+    if not listed and not tables:
+        return None
+    return any(iptables_drop(said, bridge) for said in listed) or nft_drops(tables, bridge)
+
+
+def iptables_drop(listed: str, bridge: str) -> bool:
+    """Tell it from what `iptables -S` says; chains for what is forwarded have nothing to say about what comes in."""
+    if not re.search(r"^-P INPUT (DROP|REJECT)", listed, re.MULTILINE):
+        return False
+    passed = rf"^-A (?!FORWARD|DOCKER)\S+ .*(-i {re.escape(bridge)} |--dport 53 ).*-j ACCEPT"
+    return not re.search(passed, listed, re.MULTILINE)
+
+
+def nft_drops(listed: str, bridge: str) -> bool:
+    """Tell it from what `nft --json list ruleset` says (libnftables-json(5)), but the tables of iptables-nft."""
+    entries = json.loads(listed)["nftables"] if listed else []
+    chains = [entry["chain"] for entry in entries if "chain" in entry]
+    for chain in chains:
+        if chain.get("hook") != "input" or chain.get("policy") != "drop" or chain["table"] == "filter":
+            continue
+        rules = [entry["rule"] for entry in entries if entry.get("rule", {}).get("table") == chain["table"]]
+        if not any(_lets_in(rule["expr"], bridge) for rule in rules):
+            return True
+    return False
+
+
+def _lets_in(expressions: list[object], bridge: str) -> bool:
+    accepts = {"accept": None} in expressions
+    matches = [
+        expression["match"] for expression in expressions if isinstance(expression, dict) and "match" in expression
+    ]
+    return accepts and any(match["right"] in (bridge, 53) for match in matches)
+
+
+def asks_mdns_first() -> bool:
+    """Tell whether names of `local` go to multicast DNS and no further (nss-mdns; RFC 6762 section 3)."""
+    try:
+        text = NSSWITCH.read_text(encoding="utf-8")
+    except OSError:
+        return False
+    hosts = re.search(r"^hosts:(.*)$", text, re.MULTILINE)
+    return bool(hosts and re.search(r"\bmdns[46]?_minimal\b.*\[NOTFOUND=return\].*\bdns\b", hosts[1]))
+
+
+def address_of(host: str) -> ipaddress.IPv4Address | None:
+    """Return what this host's resolver says of a name, as its programs hear it."""
+    words = _said("getent", "ahostsv4", host).split()
+    return ipaddress.IPv4Address(words[0]) if words else None
+
+
+def _said(*command: str) -> str:
+    """Run a command and return what it said; nothing where it cannot be run, fails, or takes too long."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return ""
+    except OSError as error:
+        raise model.Cannot(f"cannot run {command[0]}: {error.strerror}", hint=f"install {command[0]}") from error
+    return done.stdout if done.returncode == 0 else ""

@@ -1,0 +1,175 @@
+"""The examination: what each fact about a host is worth, and what is left out after what is broken."""
+
+import dataclasses
+import ipaddress
+
+import pytest
+
+from launcher import doctor, model, surroundings
+from launcher.doctor import Verdict
+from tests.launcher import fakes
+
+HOST = model.Host(engine=(28, 5), cgroup=2, apparmor=False, version="28.5.2")
+
+
+class Engine:
+    """An engine with a host of its own."""
+
+    def __init__(self, host: model.Host = HOST, *machines: model.Machine) -> None:
+        self._host, self._machines = host, machines
+        self.refused: model.Cannot | None = None
+
+    def host(self) -> model.Host:
+        return self._host
+
+    def machines(self) -> tuple[model.Machine, ...]:
+        return self._machines
+
+    def network_id(self, name: str) -> str:
+        assert name == "fullhost"
+        if self.refused:
+            raise self.refused
+        return fakes.NETWORK
+
+
+@dataclasses.dataclass
+class Surroundings:
+    """A host on which all is well."""
+
+    known: tuple[tuple[ipaddress.IPv4Network, str], ...] = ((fakes.SUBNET, "br0"),)
+    drops: bool | None = False
+    mdns: bool = False
+    address: ipaddress.IPv4Address | None = fakes.SUBNET[2]
+
+    def routes(self) -> tuple[tuple[ipaddress.IPv4Network, str], ...]:
+        return self.known
+
+    def drops_questions(self, bridge: str) -> bool | None:
+        assert bridge == "br0"
+        return self.drops
+
+    def asks_mdns_first(self) -> bool:
+        return self.mdns
+
+    def address_of(self, host: str) -> ipaddress.IPv4Address | None:
+        assert host == "web.local"
+        return self.address
+
+
+def healthy() -> fakes.Driver:
+    found = fakes.Driver({"host": 1, "web": 2, "db": 3})
+    found.warnings = ()
+    return found
+
+
+def examined(
+    *, engine: Engine | None = None, driver: fakes.Driver | None = None, host: Surroundings | None = None
+) -> dict[str, doctor.Finding]:
+    """Return what is not well, by check; and see that what is has nothing to mend."""
+    found = doctor.Doctor(
+        engine=lambda: engine or Engine(),
+        driver=driver or healthy(),
+        host=host or Surroundings(),
+        network="fullhost",
+        version="0.1.0",
+    ).examine()
+    return {finding.check: finding for finding in found if finding.verdict is not Verdict.OK}
+
+
+def test_a_healthy_world_has_nothing_to_mend() -> None:
+    assert examined() == {}
+
+
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [
+        (dataclasses.replace(HOST, version="29.0.2", engine=(29, 0)), "moby#51554"),
+        (dataclasses.replace(HOST, version="19.03.1", engine=(19, 3)), "needs 20.10"),
+        (dataclasses.replace(HOST, rootless=True), "rootless"),
+    ],
+)
+def test_an_engine_that_cannot_carry_machines(host: model.Host, why: str) -> None:
+    finding = examined(engine=Engine(host))["engine"]
+    assert (finding.verdict, why in finding.found, bool(finding.mend)) == (Verdict.BROKEN, True, True)
+
+
+def test_an_engine_that_does_not_answer_leaves_the_driver_to_look_at() -> None:
+    def unreachable() -> Engine:
+        raise model.Cannot("cannot reach the Docker engine: it is not running", hint="systemctl start docker")
+
+    driver = healthy()
+    driver.down = model.Cannot("cannot reach the network driver: it is not running", hint="systemctl start fullhost")
+    found = doctor.Doctor(
+        engine=unreachable, driver=driver, host=Surroundings(), network="fullhost", version="0.1.0"
+    ).examine()
+    assert [(finding.check, finding.verdict, finding.mend) for finding in found] == [
+        ("engine", Verdict.BROKEN, "systemctl start docker"),
+        ("driver", Verdict.BROKEN, "systemctl start fullhost"),
+    ]
+
+
+def test_a_network_that_is_not_there_and_one_that_the_driver_has_forgotten() -> None:
+    engine = Engine()
+    engine.refused = model.Cannot("cannot use the network fullhost: the engine has none", hint="docker network create")
+    assert examined(engine=engine)["network"].mend == "docker network create"
+    driver = healthy()
+    driver.networks = ()
+    assert "state file" in examined(driver=driver)["network"].found
+
+
+def test_what_the_driver_warns_of_is_broken_and_another_version_is_told() -> None:
+    driver = healthy()
+    driver.warnings = ("machines cannot reach the world: no forwarding; set net.ipv4.ip_forward=1",)
+    assert examined(driver=driver)["driver"] == doctor.Finding(
+        check="driver",
+        verdict=Verdict.BROKEN,
+        found="machines cannot reach the world: no forwarding",
+        mend="set net.ipv4.ip_forward=1",
+    )
+    found = doctor.Doctor(
+        engine=Engine, driver=healthy(), host=Surroundings(), network="fullhost", version="0.2.0"
+    ).examine()
+    (told,) = [finding for finding in found if finding.verdict is Verdict.WARNING]
+    assert (told.check, told.found) == ("driver", "0.1.0, 0 endpoints, and fhv is 0.2.0")
+
+
+def test_names_that_share_an_address_without_a_pointer_are_told() -> None:
+    driver = fakes.Driver({"host": 1, "web": 2, "db": 3, "old": 3})
+    driver.warnings = ()
+    finding = examined(driver=driver)["zone"]
+    assert finding.verdict is Verdict.WARNING
+    assert "cannot tell which of db and old is the machine" in finding.found
+
+
+def test_a_machine_that_ends_again_and_again_is_told() -> None:
+    restarting = dataclasses.replace(fakes.machine("web"), state=model.State.RESTARTING, restarts=7, exit_code=1)
+    finding = examined(engine=Engine(HOST, restarting))["machine"]
+    assert (finding.found, finding.mend) == ("web ends again and again (7 times, exit code 1)", "fhv logs web")
+
+
+@pytest.mark.parametrize(
+    ("host", "check", "verdict", "mend"),
+    [
+        (Surroundings(known=((ipaddress.IPv4Network("172.31.0.64/26"), "eth1"),)), "routes", "broken", "ip route del"),
+        (Surroundings(drops=True), "firewall", "warning", "ufw allow in on br0"),
+        (Surroundings(address=None), "resolver", "warning", "have the host's resolver ask 172.31.0.1 for local"),
+        (Surroundings(address=None, mdns=True), "resolver", "warning", "take mdns4_minimal"),
+    ],
+)
+def test_what_is_wrong_with_the_host(host: Surroundings, check: str, verdict: str, mend: str) -> None:
+    finding = examined(host=host)[check]
+    assert (finding.verdict, finding.mend.startswith(mend)) == (verdict, True)
+
+
+@pytest.mark.parametrize(
+    ("listed", "drops"),
+    [
+        ("-P INPUT ACCEPT\n-P FORWARD DROP\n", False),
+        ("-P INPUT DROP\n-P FORWARD DROP\n-A DOCKER-USER -i br0 -j ACCEPT\n", True),
+        ("-P INPUT DROP\n-A INPUT -i br0 -p udp -m udp --dport 53 -j ACCEPT\n", False),
+        ("-P INPUT DROP\n-A ufw-user-input -p udp -m udp --dport 53 -j ACCEPT\n", False),
+        ("-P INPUT DROP\n-A INPUT -i br01 -j ACCEPT\n", True),
+    ],
+)
+def test_what_the_rules_of_iptables_drop(listed: str, drops: bool) -> None:
+    assert surroundings.iptables_drop(listed, "br0") == drops
