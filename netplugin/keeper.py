@@ -9,9 +9,9 @@ import time
 import typing
 from collections.abc import Callable, Mapping
 
-from netplugin import addressing, model, naming, store
+from netplugin import absence, addressing, model, naming, store
 
-LOOK_EVERY = datetime.timedelta(seconds=30)  # at the engine's networks
+LOOK_EVERY = datetime.timedelta(seconds=30)  # at the engine's networks, where there is no doubt
 SETTLE_SECONDS = 0.2  # between two looks while an endpoint is pending
 _log = logging.getLogger("fullhost")
 
@@ -45,6 +45,7 @@ class Engine(typing.Protocol):
     """What is asked of the engine (netplugin.engine)."""
 
     def network_ids(self) -> frozenset[str]: ...
+    def attachments(self, network_id: str) -> dict[str, model.Attachment]: ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +69,8 @@ class Keeper:
     settler: Settler
     engine: Engine
     dismantle: Callable[[model.Network], None]
-    missed: dict[str, datetime.datetime] = dataclasses.field(default_factory=dict)  # networks, and "" the last look
+    absences: absence.Absences = dataclasses.field(default_factory=absence.Absences)
+    looked: dict[str, datetime.datetime] = dataclasses.field(default_factory=dict)  # at the engine: when, the last time
     told: dict[str, str]  # by network or veth: what cannot be mended, told once; `fhv status` shows it
 
     def run(self, seconds: float, woken: threading.Event) -> None:
@@ -77,19 +79,23 @@ class Keeper:
         Settlement is looked at when woken, and then more often as long as something is pending: a container that is
         being started has its name at Join, and can be moved as soon as it runs.
         """
-        due = time.monotonic() + seconds
+        due = time.monotonic() + self._pause(seconds)
         while True:
             try:
                 woken.wait(SETTLE_SECONDS if self.settler.pending() else max(due - time.monotonic(), 0))
                 woken.clear()
                 self.settler.settle()
                 if time.monotonic() >= due:
-                    due = time.monotonic() + seconds
                     self.keep()
+                    due = time.monotonic() + self._pause(seconds)
             except Exception:  # nobody else would hear of it, and the next pass may go well
                 self.count("keeper.pass.failed")
                 _log.exception("keeper: the pass failed")
                 time.sleep(seconds)
+
+    def _pause(self, seconds: float) -> float:
+        """Return how long the next pass may wait: not so long while it is in doubt whether something is gone."""
+        return min(seconds, absence.BETWEEN.total_seconds()) if self.absences.doubtful else seconds
 
     def keep(self) -> None:
         """Make one pass: every network is tried, and one that cannot be restored keeps none of the others waiting."""
@@ -97,24 +103,24 @@ class Keeper:
             ports, endpoints = self.links.ports(), self.store.endpoints()
             for network in self.store.networks():
                 self._restore(network, ports)
-            self._forsake()
-            stale, strays = _leftovers(ports, endpoints, now=self.now(), grace=addressing.GRACE)
-            for gone in {key for key in self.told if naming.is_host_end(key)} - ports.keys():
-                del self.told[gone]
+            gone = self._forsake([e for e in endpoints if _is_here(ports.get(naming.veth(e.id).host))])
+            stale, strays = _leftovers(ports, endpoints, now=self.now(), grace=addressing.GRACE, gone=gone)
+            for lost in {key for key in self.told if naming.is_host_end(key)} - ports.keys():
+                del self.told[lost]
             if stale or set(strays) - self.told.keys():
-                self.collect(grace=addressing.GRACE)
+                self.collect(grace=addressing.GRACE, gone=gone)
         except model.Cannot as error:
             self._report("pass.failed", str(error), level=logging.ERROR)
 
-    def collect(self, *, grace: datetime.timedelta) -> None:
-        """Delete rows and veths of which no live container is the owner.
+    def collect(self, *, grace: datetime.timedelta, gone: frozenset[str] = frozenset()) -> None:
+        """Delete rows and veths of which no live container is the owner; of those that are `gone` the engine said so.
 
         It lists again under the write lock: a veth without a row then is no veth that is just being made. With no
         grace, at the first call of a new engine, also a start that the old engine did not finish is over.
         """
         with self.store.transaction() as transaction:
             ports, endpoints = self.links.ports(), self.store.endpoints()
-            stale, strays = _leftovers(ports, endpoints, now=self.now(), grace=grace)
+            stale, strays = _leftovers(ports, endpoints, now=self.now(), grace=grace, gone=gone)
             for endpoint in stale:
                 transaction.remove_endpoint(endpoint.id)
                 if not endpoint.left:  # else its DeleteEndpoint is under way, or lost, and nobody misses it
@@ -135,23 +141,37 @@ class Keeper:
             self.told[stray] = f"{stray} is of a running machine that the driver has no record of: restart the machine"
             self._report("unknown.veth", self.told[stray])
 
-    def _forsake(self) -> None:
-        """Take away the networks that the engine has not had at two looks in turn: their DeleteNetwork never came."""
-        networks, now = self.store.networks(), self.now()
-        if not networks or now - self.missed.get("", datetime.datetime.min.replace(tzinfo=now.tzinfo)) < LOOK_EVERY:
-            return
+    def _forsake(self, suspects: list[model.Endpoint]) -> frozenset[str]:
+        """Return what the engine does not have, at two looks in turn, and take such networks away.
+
+        Their DeleteNetwork never came, or the driver died as it made them. Suspects are endpoints that no sandbox has:
+        they are being made, or nobody will ever delete them.
+        """
+        now, networks = self.now(), self.store.networks()
+        last = self.looked.get("engine")
+        if not suspects and not self.absences.doubtful and last is not None and now - last < LOOK_EVERY:
+            return frozenset()
+        self.looked["engine"] = now
         try:
-            known = self.engine.network_ids()
+            known = self._known(networks, suspects)
         except model.Cannot:
-            self.missed.clear()  # it boots, or hangs: nothing is known
-            known = frozenset(network.id for network in networks)
-        gone = {network.id for network in networks} - known
+            self.absences.forget(now)
+            return frozenset()
+        had = {network.id: network.created for network in networks} | {e.id: e.created for e in suspects}
+        gone = self.absences.gone({key: had[key] for key in had.keys() - known}, now=now)
         for network in networks:
-            if network.id in gone and network.id in self.missed:
+            if network.id in gone:
                 self.dismantle(network)
                 self._report("collected.network", f"{network.id[:12]} on {network.bridge}")
-        self.missed.clear()
-        self.missed.update(dict.fromkeys(("", *gone), now))
+        return gone
+
+    def _known(self, networks: tuple[model.Network, ...], suspects: list[model.Endpoint]) -> frozenset[str]:
+        """Return the ids of the engine's networks, and of the endpoints on those that have a suspect."""
+        if not networks:
+            return frozenset()
+        known = self.engine.network_ids()
+        suspected = known & {endpoint.network_id for endpoint in suspects}
+        return known.union(*(self.engine.attachments(network_id) for network_id in suspected))
 
     def _restore(self, network: model.Network, ports: Mapping[str, model.Port]) -> None:
         """Put back what the network should have; say what that was, or, once, why it cannot be.
@@ -195,18 +215,24 @@ class Keeper:
         _log.log(level, "keeper: %s: %s", what.replace(".", " "), detail)
 
 
+def _is_here(port: model.Port | None) -> bool:
+    return port is not None and port.peer is model.Whereabouts.HERE
+
+
 def _leftovers(
     ports: Mapping[str, model.Port],
     endpoints: tuple[model.Endpoint, ...],
     *,
     now: datetime.datetime,
     grace: datetime.timedelta,
+    gone: frozenset[str],
 ) -> tuple[list[model.Endpoint], list[str]]:
     """Return the endpoints that are stale, and the host ends that are of no other endpoint."""
     stale, live = [], set()
     for endpoint in endpoints:
-        host_end = naming.veth(endpoint.id).host
-        if addressing.is_stale(endpoint, ports.get(host_end), now=now, grace=grace):
+        port = ports.get(host_end := naming.veth(endpoint.id).host)
+        lost = endpoint.id in gone and _is_here(port)
+        if lost or addressing.is_stale(endpoint, port, now=now, grace=grace):
             stale.append(endpoint)
         else:
             live.add(host_end)

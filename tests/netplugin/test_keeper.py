@@ -180,9 +180,12 @@ def test_an_endpoint_that_left_is_collected_at_once_and_without_a_word(keep: kee
 def test_a_network_that_the_engine_has_no_more_is_taken_away_after_two_looks(
     keep: keeper.Keeper, world: fakes.World, clock: Clock
 ) -> None:
-    world.networks = set()
     keep.keep()
+    world.networks = set()
     clock.move(29)
+    keep.keep()
+    assert not keep.absences.doubtful, "the engine is not asked all the time"
+    clock.move(1)
     keep.keep()
     assert keep.store.networks() == (NETWORK,), "one look only, and it may be just being made"
     clock.move(1)
@@ -198,3 +201,43 @@ def test_an_engine_that_is_silent_has_all_its_networks(keep: keeper.Keeper, worl
         keep.keep()
         clock.move(30)
     assert keep.store.networks() == (NETWORK,)
+
+
+def test_an_endpoint_that_the_engine_never_kept_is_collected_soon(
+    keep: keeper.Keeper, world: fakes.World, clock: Clock
+) -> None:
+    world.links[HOST_END] = HERE
+    keep.keep()
+    assert keep.store.endpoints() == (ENDPOINT,), "its start may be under way"
+    clock.move(1)
+    keep.keep()
+    assert keep.store.endpoints() == ()
+    assert HOST_END not in world.links
+
+
+def test_an_endpoint_that_the_engine_lists_is_being_started(
+    keep: keeper.Keeper, world: fakes.World, clock: Clock
+) -> None:
+    world.links[HOST_END] = HERE
+    world.attached = {ENDPOINT.id: model.Attachment(container=None, name="web")}
+    for _ in range(5):
+        keep.keep()
+        clock.move(1)
+    assert keep.store.endpoints() == (ENDPOINT,)
+    assert world.links[HOST_END] == HERE
+
+
+def test_an_endpoint_of_this_life_may_be_in_the_making_for_as_long_as_a_call_takes(
+    keep: keeper.Keeper, world: fakes.World, clock: Clock
+) -> None:
+    keep.keep()
+    young = dataclasses.replace(ENDPOINT, id="cd" * 32, address=ENDPOINT.address + 1, created=clock())
+    with keep.store.transaction() as transaction:
+        transaction.add_endpoint(young)
+    world.links[naming.veth(young.id).host] = HERE
+    for _ in range(5):
+        keep.keep()
+        assert young in keep.store.endpoints()
+        clock.move(1)
+    keep.keep()
+    assert keep.store.endpoints() == (ENDPOINT,)
