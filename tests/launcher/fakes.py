@@ -49,6 +49,7 @@ class Driver:
     def __init__(self, names: Mapping[str, int], pointers: Mapping[int, str] | None = None) -> None:
         self.names = names
         self.pointers = pointers or {}
+        self.texts: dict[str, tuple[tuple[str, ...], ...]] = {}
         self.networks: tuple[model.Network, ...] = (network(),)
         self.endpoints: tuple[model.Endpoint, ...] = ()
         self.down: model.Cannot | None = None
@@ -79,6 +80,7 @@ class Driver:
             subnet=SUBNET,
             records=tuple(model.Record(name=name, addresses=(SUBNET[last],)) for name, last in self.names.items()),
             pointers={SUBNET[last]: name for last, name in self.pointers.items()},
+            texts=self.texts,
         )
 
     def record(self, network: str, name: str) -> ipaddress.IPv4Address:
@@ -152,6 +154,8 @@ class Engine:
             init=creation.labels[model.INIT_LABEL],
             memory=creation.memory,
             cpus=creation.cpus,
+            autostart=creation.autostart,
+            aliases=creation.aliases,
             volumes=creation.volumes,
         )
         return number, self.warns
@@ -173,6 +177,14 @@ class Engine:
         assert new not in self.containers
         self.containers[new] = self.containers.pop(self._name(container))
 
+    def able(self) -> frozenset[str]:
+        return frozenset({"memory", "cpus"})
+
+    def rejoin(self, machine: model.Machine, aliases: tuple[str, ...]) -> None:
+        self._act("rejoin", machine.name)
+        assert not machine.runs
+        self.containers[machine.name] = dataclasses.replace(self.containers[machine.name], aliases=aliases)
+
     def limit(self, name: str, container: str, limits: specification.Limits) -> str:
         self._act("limit", self._name(container))
         there = self.containers[name]
@@ -180,6 +192,7 @@ class Engine:
             there,
             memory=there.memory if limits.memory is None else limits.memory,
             cpus=there.cpus if limits.cpus is None else limits.cpus,
+            autostart=there.autostart if limits.autostart is None else limits.autostart,
         )
         return self.warns
 
@@ -260,6 +273,7 @@ def operator(
     *,
     depot: Depot | None = None,
     heard: list[str] | None = None,
+    settings: config.Config = SETTINGS,
 ) -> machines.Operator:
     """Give the use cases this world; `heard` is told of each step."""
     steps = heard if heard is not None else []
@@ -272,7 +286,7 @@ def operator(
     ends = ending.Ending(engine=engine, driver=driver, report=report)
     return machines.Operator(
         engine=engine,
-        maker=making.Maker(engine=engine, driver=driver, settings=SETTINGS, images=images),
+        maker=making.Maker(engine=engine, driver=driver, settings=settings, images=images),
         exchange=exchange.Exchange(engine=engine, ending=ends, watch=watch, report=report),
         watch=watch,
         report=report,
