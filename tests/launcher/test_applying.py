@@ -111,8 +111,8 @@ def test_what_the_engine_cannot_limit_is_no_difference_and_is_told() -> None:
 
 def test_another_address_is_a_restart_and_other_aliases_are_taken_with_it() -> None:
     world = World(_machine("db", last=77), *_all("db", "web"), _machine("web", state=model.State.EXITED))
-    world.driver.names["www"] = 4
-    world.driver.pointers[4] = "web"
+    world.driver.names = {**_NAMES, "www": 4}
+    world.driver.pointers = {4: "web"}
     assert world.steps() == [
         "restart db: address 172.31.0.77 -> 172.31.0.2",
         "start web: it is exited, aliases none -> www",
@@ -145,8 +145,8 @@ def test_a_name_that_left_the_zone_stops_its_machine_only_when_told() -> None:
 
 def test_a_machine_whose_name_became_an_alias_is_told_so() -> None:
     world = World(*_all())
-    world.driver.names["web"] = 2
-    world.driver.pointers[2] = "db"
+    world.driver.names = {**_NAMES, "web": 2}
+    world.driver.pointers = {2: "db"}
     assert world.steps() == [
         "restart db: aliases none -> web",
         "stop web: its name is an alias of db now [fhv apply --prune]",
@@ -175,8 +175,8 @@ def test_a_record_that_is_not_allowed_is_refused_and_the_others_are_done() -> No
 
 def test_what_comes_after_nobody_is_refused_and_a_circle_changes_nothing() -> None:
     world = World(settings='[machine.app]\nafter = ["nobody"]')
-    world.driver.names["www"] = 4
-    world.driver.pointers[4] = "web"
+    world.driver.names = {**_NAMES, "www": 4}
+    world.driver.pointers = {4: "web"}
     assert "app: cannot make app: it comes after nobody, which is no machine of the zone" in world.apply()
     world.settings = config.parse('[machine.app]\nafter = ["www"]')
     assert "cannot make app: it comes after www, which is an alias of the machine web" in str(

@@ -1,6 +1,7 @@
 """What is asked of one machine, by fhv.toml and by the zone."""
 
 import contextlib
+import pathlib
 
 import hypothesis
 import hypothesis.strategies as st
@@ -178,3 +179,11 @@ def test_what_fhv_toml_cannot_mean_is_refused_by_name(text: str, fact: str) -> N
         config.parse(text)
     assert fact in str(caught.value)
     assert caught.value.hint
+
+
+def test_what_the_settings_of_a_new_host_show_is_true() -> None:
+    template = (pathlib.Path(__file__).parents[2] / "plugin-config" / "fhv.toml").read_text()
+    shown = [line.removeprefix("# ") for line in template.splitlines() if not line.endswith((".", ":", "nothing:"))]
+    settings = config.parse("\n".join([*shown, "[profile.big]"]))
+    assert settings.spec("web").after == ("db",)
+    assert settings.permission.images == ("fullhost/*",)
