@@ -131,9 +131,9 @@ def _refuse_beyond(asked: Definition, permission: Permission, *, where: str) -> 
         raise model.Cannot(f"{where} asks for no limit of memory", hint="write a size, as memory=512m")
     for what, wanted, most in (("memory", asked.memory, permission.memory), ("cpus", asked.cpus, permission.cpus)):
         if wanted and most and wanted > most:
-            unit = " octets" if what == "memory" else ""
+            said = [specification.size(n) if isinstance(n, int) else f"{n:g}" for n in (wanted, most)]
             raise model.Cannot(
-                f"{where} asks for {wanted}{unit} of {what}, and fhv.toml allows {most}{unit}",
+                f"{where} asks for {what}={said[0]}, and fhv.toml allows {said[1]}",
                 hint=f"ask for less, or raise {what} of [txt] in fhv.toml",
             )
 

@@ -121,7 +121,7 @@ def _differences(
 
 def _made(member: model.Member, spec: specification.Spec) -> str:
     words = [spec.image, str(member.address)]
-    words += [f"memory {size(spec.memory)}"] if spec.memory else []
+    words += [f"memory {specification.size(spec.memory)}"] if spec.memory else []
     words += [f"cpus {spec.cpus:g}"] if spec.cpus else []
     return ", ".join(words)
 
@@ -129,7 +129,8 @@ def _made(member: model.Member, spec: specification.Spec) -> str:
 def _limits(machine: model.Machine, spec: specification.Spec, able: Collection[str]) -> Iterator[str]:
     """Say which limits are others than asked for; where nothing is asked for, they are left as `fhv set` has them."""
     if "memory" in able and spec.memory not in (0, machine.memory):
-        yield f"memory {size(machine.memory) if machine.memory else 'without limit'} -> {size(spec.memory)}"
+        had = specification.size(machine.memory) if machine.memory else "without limit"
+        yield f"memory {had} -> {specification.size(spec.memory)}"
     if "cpus" in able and spec.cpus and round(spec.cpus * 1e9) != round(machine.cpus * 1e9):
         yield f"cpus {f'{machine.cpus:g}' if machine.cpus else 'without limit'} -> {spec.cpus:g}"
     if spec.autostart != machine.autostart:
@@ -163,11 +164,3 @@ def _extra(known: roster.Roster, there: Collection[model.Machine], *, prune: boo
         fact = f"its name is an alias of {owner} now" if owner else f"the zone {known.fleet.zone.domain} has it not"
         command = "" if prune else "fhv apply --prune"
         yield Change(name=machine.name, step=Step.STOP, why=fact, command=command)
-
-
-def size(octets: int) -> str:
-    """Write a size as docker takes it: 512m, 2g."""
-    for unit, number in (("g", 1024**3), ("m", 1024**2), ("k", 1024)):
-        if octets % number == 0:
-            return f"{octets // number}{unit}"
-    return str(octets)

@@ -31,3 +31,11 @@ class Limits:
     memory: int | None = None
     cpus: float | None = None
     autostart: bool | None = None
+
+
+def size(octets: int) -> str:
+    """Write a size as docker takes it: 512m, 2g."""
+    for unit, number in (("g", 1024**3), ("m", 1024**2), ("k", 1024)):
+        if octets % number == 0:
+            return f"{octets // number}{unit}"
+    return str(octets)

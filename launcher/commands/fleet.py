@@ -36,8 +36,11 @@ def plan(world: worlds.World, names: tuple[str, ...], *, prune: bool, as_json: b
     from launcher import words
 
     outlook = _applier(worlds.operator(world), world).survey(names, prune=prune).outlook
-    click.echo(words.as_json(_spoken(outlook)) if as_json else _table(outlook))
-    if not as_json:
+    if as_json:
+        click.echo(words.as_json(_spoken(outlook)))
+    else:
+        if shown := _table(outlook):
+            click.echo(shown)
         _tell(outlook.notes)
         _refuse(outlook.refused.values())
     if outlook.refused:
