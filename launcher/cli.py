@@ -13,7 +13,7 @@ import click
 
 from launcher import completion
 from launcher import world as worlds
-from launcher.commands import access, guide, host, image, top, transfer
+from launcher.commands import access, fleet, guide, host, image, top, transfer
 
 _EPILOG = """
 \b
@@ -80,10 +80,10 @@ def fhv(context: click.Context) -> None:
 @click.pass_obj
 @worlds.refusing
 def start(world: worlds.World, names: tuple[str, ...], timeout: float, files: Sequence[typing.TextIO]) -> None:
-    """Create or continue machines, and wait until they are up.
+    """Create or continue machines and those that they come after, and wait until they are up.
 
-    Without names: every machine of the zone. Of several names with one address the one in its PTR record is the
-    machine, and the others are its aliases; the names of the gateway are no machine.
+    Without names: every machine of the zone but those with autostart = false. Of several names with one address the
+    one in its PTR record is the machine, and the others are its aliases; the names of the gateway are no machine.
     """
     from launcher import keys
 
@@ -134,6 +134,8 @@ def list_machines(world: worlds.World, *, as_json: bool) -> None:
     click.echo(words.as_json(found) if as_json else words.listing(found, now=dt.datetime.now(dt.UTC)))
 
 
+fhv.add_command(fleet.plan)
+fhv.add_command(fleet.apply)
 fhv.add_command(guide.guide)
 fhv.add_command(guide.completion)
 for _command in (access.ssh, access.shell, access.execute, access.console, top.top, transfer.push, transfer.pull):
