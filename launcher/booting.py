@@ -99,9 +99,10 @@ class Watch:
             raise model.Cannot(f"cannot boot {name}: it was removed meanwhile")
         if machine.state == model.State.RUNNING and restarts in (None, machine.restarts):
             return machine.restarts
+        console = self._console(container)
         raise model.Cannot(
-            f"cannot boot {name}: its init ended with exit code {machine.exit_code}{self._console(container)}",
-            hint=f"mend its image {machine.image}, or the machine, with what the console says",
+            f"cannot boot {name}: {_ended(machine)}{console}",
+            hint=inits.advice(console) or f"mend its image {machine.image}, or the machine, with what the console says",
         )
 
     def _blamed(self, container: str, init: inits.Init) -> str:
@@ -116,3 +117,16 @@ class Watch:
             return ""
         words = plan.last_words(log.decode("utf-8", "replace"), lines=_LAST_LINES)
         return f"; the last lines of its console:\n{words}" if words else ", and its console is empty"
+
+
+def _ended(machine: model.Machine) -> str:
+    """Say how it ended; of what runs again already the engine does not tell the exit code."""
+    match machine.state:
+        case model.State.RUNNING:
+            return "its init ended, and the engine has started it again"
+        case model.State.RESTARTING:
+            return f"its init ends with exit code {machine.exit_code}, however often the engine starts it again"
+        case model.State.PAUSED:
+            return "it was paused meanwhile"
+        case _:
+            return f"its init ended with exit code {machine.exit_code}"

@@ -1,12 +1,18 @@
-"""Building the images of machines, without a registry: a distribution's own packages, packed and imported."""
+"""Making the images of machines: by a recipe, or without a registry from a distribution's own packages.
 
+A recipe is a folder of plugin-config/images with a Dockerfile; `setup` makes a machine of any tree.
+"""
+
+import io
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
+import tarfile
 import tempfile
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from launcher import model
 
@@ -22,6 +28,7 @@ _PATHS = (
     "path-exclude=/usr/share/man/*",
     "path-exclude=/usr/share/locale/*",
 )
+_LEFT_OUT = ("/etc/resolv.conf", "/etc/hostname", "/etc/hosts", "/etc/dpkg/dpkg.cfg.d/99mmdebstrap")
 
 
 class Commands(typing.Protocol):
@@ -52,7 +59,7 @@ def bootstrap(
     tag: str,
     report: Callable[[str], None],
     commands: Commands | None = None,
-    customize: pathlib.Path | None = None,
+    recipes: pathlib.Path | None = None,
 ) -> None:
     """Make the image `tag` from the packages of a suite, and tell `report` of each step.
 
@@ -64,9 +71,9 @@ def bootstrap(
         archive = pathlib.Path(directory) / "machine.tar"
         report(f"packages of {distribution} {suite}")
         sources = _own_sources(runner, distribution, suite) or [f"--components={_COMPONENTS[distribution]}"]
-        _run(runner, _build(suite, archive, customize or _customize(), sources), report)
+        _run(runner, _build(suite, archive, (recipes or folder()) / "setup", sources), report)
         report(f"import as {tag}")
-        changes = ['CMD ["/sbin/init"]', "ENV container=docker", f"LABEL fullhost.suite={suite}"]
+        changes = ['CMD ["/sbin/init"]', "ENV container=docker", f"LABEL {model.INIT_LABEL}=systemd"]
         _run(runner, ["docker", "import", *(word for c in changes for word in ("-c", c)), str(archive), tag], report)
 
 
@@ -75,25 +82,53 @@ def _check(distribution: str, suite: str, tag: str) -> None:
         raise model.Cannot(f"cannot make an image of {distribution!r}", hint=f"known are {', '.join(_ORIGINS)}")
     if not _SUITE.fullmatch(suite):
         raise model.Cannot(f"cannot use the suite {suite!r}", hint="give its code name, as bookworm or noble")
+    check_tag(tag)
+
+
+def folder() -> pathlib.Path:
+    """Return the folder of the recipes: the checkout's own, else the installed one."""
+    checkout = pathlib.Path(__file__).resolve().parents[1] / "plugin-config"
+    root = checkout if checkout.is_dir() else pathlib.Path(sys.prefix) / "plugin-config"
+    return root / "images"
+
+
+def context(name: str, *, recipes: pathlib.Path) -> bytes:
+    """Pack what the engine builds a recipe from: its folder, and the common `setup`."""
+    known = sorted(path.parent.name for path in recipes.glob("*/Dockerfile"))
+    if name not in known:
+        raise model.Cannot(f"cannot build {name!r}: there is no such recipe", hint=f"known are {', '.join(known)}")
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        tar.add(recipes / name, ".")
+        tar.add(recipes / "setup", "setup")
+    return packed.getvalue()
+
+
+def arguments(words: Sequence[str]) -> Mapping[str, str]:
+    """Read KEY=VALUE words, as `docker build --build-arg` has them."""
+    pairs = [word.partition("=") for word in words]
+    for key, equals, _ in pairs:
+        if not key or not equals:
+            raise model.Cannot(f"cannot use the build argument {key!r}: it has no value", hint="write KEY=VALUE")
+    return {key: value for key, _, value in pairs}
+
+
+def check_tag(tag: str) -> None:
+    """Refuse what the engine would not take for the name of an image."""
     if not _REFERENCE.fullmatch(tag):
         raise model.Cannot(f"cannot call an image {tag!r}", hint="give one like fullhost/debian:bookworm")
 
 
-def _customize() -> pathlib.Path:
-    """Return the program that makes a machine of a tree: the checkout's own, else the installed one."""
-    checkout = pathlib.Path(__file__).resolve().parents[1] / "plugin-config"
-    root = checkout if checkout.is_dir() else pathlib.Path(sys.prefix) / "plugin-config"
-    return root / "image" / "customize"
-
-
-def _build(suite: str, archive: pathlib.Path, customize: pathlib.Path, sources: Sequence[str]) -> list[str]:
+def _build(suite: str, archive: pathlib.Path, setup: pathlib.Path, sources: Sequence[str]) -> list[str]:
     return [
         "mmdebstrap",
         "--mode=root",
         "--variant=apt",
         f"--include={','.join(PACKAGES)}",
         *(f"--dpkgopt={rule}" for rule in _PATHS),
-        f'--customize-hook={customize} "$1"',
+        f'--customize-hook=chroot "$1" /bin/sh -s <{shlex.quote(str(setup))}',
+        # The engine binds its own over these three; mmdebstrap's rules for dpkg are not the machine's.
+        "--customize-hook=" + " ".join(["rm -f", *(f'"$1"{path}' for path in _LEFT_OUT)]),
         suite,
         str(archive),
         *sources,

@@ -105,6 +105,14 @@ def boot(init: Init, host: model.Host) -> model.Boot:
     return _systemd(plain, host) if init.name == "systemd" else plain
 
 
+def advice(console: str) -> str:
+    """Say what to do where the last words of an init tell that the host does not suit it; "" where they do not."""
+    if "unsupported legacy cgroup hierarchy" in console:
+        return "systemd 258 and later boot on cgroup v2 only: systemd.unified_cgroup_hierarchy=1 among the host's boot \
+options, or an image with an older one"
+    return ""
+
+
 def _systemd(plain: model.Boot, host: model.Host) -> model.Boot:
     """Let systemd have control groups: it mounts nothing itself and ends where it can make no group."""
     if host.cgroup == 1:
@@ -180,7 +188,7 @@ INITS = types.MappingProxyType(
                 name="systemd",
                 # --wait is known from 240 on; older ones answer the second question, and are asked again. Bounded in
                 # the machine too: who asked goes away, and what waits for a boot that never ends would stay.
-                ask=("/bin/sh", "-c", "timeout 10 systemctl is-system-running --wait || systemctl is-system-running"),
+                ask=("/bin/sh", "-c", "timeout 5 systemctl is-system-running --wait || systemctl is-system-running"),
                 judge=_judge_systemd,
                 blame=("systemctl", "--failed", "--plain", "--no-legend", "--no-pager"),
                 stop_signal="SIGRTMIN+3",

@@ -91,6 +91,17 @@ class Snapshot:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Image:
+    """What machines start from; `size` in bytes, `created` in RFC 3339, `machines` are those made of it."""
+
+    name: str
+    init: str
+    size: int
+    created: str
+    machines: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
     """One name of the zone, relative to its domain, with those of its addresses that lie in the subnet."""
 

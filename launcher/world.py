@@ -11,7 +11,7 @@ import typing
 from collections.abc import Callable
 
 if typing.TYPE_CHECKING:
-    from launcher import access, api, config, depot, driver, engine, files, machines, model, terminal, usage
+    from launcher import access, api, builder, config, depot, driver, engine, files, machines, model, terminal, usage
 
 _Params = typing.ParamSpec("_Params")
 
@@ -63,6 +63,12 @@ class World:
 
         whose = keyring.person(os.environ, root=os.geteuid() == 0)
         return access.Access(self.files(), keyring.Keyring(whose), extra=extra)
+
+    def builder(self) -> "builder.Builder":
+        """Reach the engine's builder of images."""
+        from launcher import builder
+
+        return builder.Builder(self._client)
 
     def driver(self) -> "driver.Driver":
         """Reach the driver."""

@@ -9,6 +9,7 @@ from tests.lab import commands, engine, place, trees
 
 BUSYBOX = "fhlab/busybox"  # starts in milliseconds; has no /sbin/init
 BUSYBOX_INIT = "fhlab/busybox-init"  # the same with busybox's own init
+SPOILED = "fhlab/spoiled"  # the same with an init that ends at once
 SYSTEMD = "fhlab/systemd"
 SYSTEMD_TRIXIE = "fhlab/systemd-trixie"
 SYSTEMD_FORKY = "fhlab/systemd-forky"
@@ -76,7 +77,7 @@ def _archive(image: str) -> pathlib.Path:
             if image in _TREES:
                 _pack_tree(image, part)
             else:
-                _pack_busybox(part, init=image == BUSYBOX_INIT)
+                _pack_busybox(part, image)
             part.rename(path)
     return path
 
@@ -102,7 +103,7 @@ def _busybox() -> str:
     return binary
 
 
-def _pack_busybox(part: pathlib.Path, *, init: bool) -> None:
+def _pack_busybox(part: pathlib.Path, image: str) -> None:
     binary = _busybox()
     applets = set(commands.run([binary, "--list"]).split()) - {"busybox"}
     with tarfile.open(part, "w") as tar:
@@ -113,9 +114,12 @@ def _pack_busybox(part: pathlib.Path, *, init: bool) -> None:
             entry = tarfile.TarInfo(folder)
             entry.type, entry.mode = tarfile.DIRTYPE, 0o755
             tar.addfile(entry)
-        if init:
+        if image == BUSYBOX_INIT:
             _link(tar, "sbin/init", "../bin/busybox")
             _add(tar, "etc/inittab", _INITTAB)
+        if image == SPOILED:
+            _link(tar, "sbin/init", "../lib/systemd/systemd")
+            _add(tar, "lib/systemd/systemd", b"#!/bin/sh\necho cannot mount the root\nexit 3\n", mode=0o755)
 
 
 def _link(tar: tarfile.TarFile, name: str, target: str) -> None:
@@ -124,7 +128,7 @@ def _link(tar: tarfile.TarFile, name: str, target: str) -> None:
     tar.addfile(entry)
 
 
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+def _add(tar: tarfile.TarFile, name: str, content: bytes, *, mode: int = 0o644) -> None:
     entry = tarfile.TarInfo(name)
-    entry.size, entry.mode = len(content), 0o644
+    entry.size, entry.mode = len(content), mode
     tar.addfile(entry, io.BytesIO(content))

@@ -60,7 +60,21 @@ def test_a_machine_in_a_circle_of_restarts_is_told() -> None:
             return model.Answer(exit_code=-1, output="")
 
     engine = Circling(fakes.machine("web"))
-    with pytest.raises(model.Cannot, match="its init ended with exit code 3"):
+    with pytest.raises(model.Cannot, match="its init ended, and the engine has started it again; the last lines"):
+        _wait(engine)
+
+
+@pytest.mark.parametrize(
+    ("state", "fact"),
+    [
+        (model.State.RESTARTING, "its init ends with exit code 3, however often the engine starts it again"),
+        (model.State.EXITED, "its init ended with exit code 3"),
+        (model.State.PAUSED, "it was paused meanwhile"),
+    ],
+)
+def test_what_does_not_run_is_told_with_what_became_of_it(state: model.State, fact: str) -> None:
+    engine = fakes.Engine(dataclasses.replace(fakes.machine("web", state=state), exit_code=3))
+    with pytest.raises(model.Cannot, match=f"^cannot boot web: {fact}; the last lines of its console:"):
         _wait(engine)
 
 

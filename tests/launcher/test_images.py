@@ -1,12 +1,14 @@
 """Building an image: which commands, in which order, and what is said when one fails."""
 
+import io
 import pathlib
 import subprocess
+import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
-from launcher import images, model
+from launcher import builder, images, inits, model
 
 SOURCES = """\
 Debian|bookworm|deb http://mirror.example/debian/ bookworm main
@@ -40,7 +42,7 @@ def bootstrap(commands: images.Commands, *, distribution: str = "debian", suite:
         tag="fullhost/debian:bookworm",
         report=said.append,
         commands=commands,
-        customize=pathlib.Path("/opt/fullhost/plugin-config/image/customize"),
+        recipes=pathlib.Path("/opt/fullhost/plugin-config/images"),
     )
     return said
 
@@ -53,7 +55,7 @@ def test_the_tree_is_packed_whole_and_then_imported() -> None:
     _, build, load = commands.given
     assert build[0] == "mmdebstrap"
     assert "--include=systemd-sysv,dbus,openssh-server,iproute2,iputils-ping" in build
-    assert '--customize-hook=/opt/fullhost/plugin-config/image/customize "$1"' in build
+    assert '--customize-hook=chroot "$1" /bin/sh -s </opt/fullhost/plugin-config/images/setup' in build
     assert load[:4] == ["docker", "import", "-c", 'CMD ["/sbin/init"]']
     assert load[-1] == "fullhost/debian:bookworm"
     assert load[-2] in build
@@ -111,3 +113,43 @@ def test_what_a_failed_command_said_last_is_in_the_error() -> None:
     with pytest.raises(subprocess.CalledProcessError):
         list(shell.lines(["sh", "-c", "echo one; echo two >&2; exit 3"]))
     assert list(shell.lines(["sh", "-c", "echo one; echo two >&2"])) == ["one", "two"]
+
+
+@pytest.mark.parametrize("name", ["almalinux", "alpine", "arch", "debian", "ubuntu"])
+def test_a_recipe_is_packed_with_what_all_have_in_common(name: str) -> None:
+    with tarfile.open(fileobj=io.BytesIO(images.context(name, recipes=images.folder()))) as tar:
+        assert {"./Dockerfile", "setup"} <= set(tar.getnames())
+        file = tar.extractfile("./Dockerfile")
+        assert file is not None
+        lines = file.read().decode().splitlines()
+    (label,) = [line.partition("=")[2] for line in lines if line.startswith(f"LABEL {model.INIT_LABEL}=")]
+    assert f"STOPSIGNAL {inits.INITS[label].stop_signal}" in lines
+    assert "FROM ${BASE}" in lines
+
+
+def test_what_is_no_recipe_and_no_argument_is_refused() -> None:
+    with pytest.raises(model.Cannot, match=r"^cannot build '\.\./debian': there is no such recipe") as refused:
+        images.context("../debian", recipes=images.folder())
+    assert refused.value.hint == "known are almalinux, alpine, arch, debian, ubuntu"
+    for word in ("BASE", "=x"):
+        with pytest.raises(model.Cannot, match="cannot use the build argument"):
+            images.arguments([word])
+    assert images.arguments(["BASE=a=b"]) == {"BASE": "a=b"}
+
+
+def test_the_steps_of_a_build_are_told_and_the_one_that_fails_with_its_last_words() -> None:
+    said: list[str] = []
+    told = [
+        {"stream": "Step 1/2 : FROM ${BASE}\n"},
+        {"stream": " ---> 0123\n"},
+        {"stream": "Step 2/2 : RUN apt-get update\n"},
+        {"stream": "\x1b[91mTemporary failure resolving\n\x1b[0m"},
+        {"stream": "Removed intermediate container 0123\n"},
+        {"error": "The command '/bin/sh -c apt-get update' returned a non-zero code: 100"},
+    ]
+    with pytest.raises(model.Cannot) as refused:
+        builder.follow(told, tag="some/image", report=said.append)
+    assert said == ["Step 1/2 : FROM ${BASE}", "Step 2/2 : RUN apt-get update"]
+    assert str(refused.value) == (
+        "cannot build some/image at RUN apt-get update: exit code 100\nTemporary failure resolving"
+    )

@@ -135,7 +135,7 @@ def test_the_others_are_up_when_their_question_ends_well(name: str) -> None:
 
 
 def test_what_waits_for_a_boot_that_never_ends_goes_away_by_itself() -> None:
-    assert inits.INITS["systemd"].ask[-1].startswith("timeout 10 systemctl is-system-running --wait ")
+    assert inits.INITS["systemd"].ask[-1].startswith("timeout 5 systemctl is-system-running --wait ")
 
 
 @pytest.mark.parametrize("host", [_OLD_V1, _OLD_V2, _NEW_V2])
@@ -144,3 +144,9 @@ def test_runit_is_told_before_each_boot_to_give_no_respite(host: model.Host) -> 
     assert command[:2] == ("/bin/sh", "-c")
     assert command[2].startswith("sed -i ")
     assert command[2].endswith("; exec /sbin/init"), "also where there is no such file"
+
+
+def test_an_init_that_the_host_does_not_suit_gets_a_hint_that_says_so() -> None:
+    said = "[!!!!!!] Detected unsupported legacy cgroup hierarchy, refusing execution.\nExiting PID 1..."
+    assert inits.advice(said).startswith("systemd 258 and later boot on cgroup v2 only: ")
+    assert inits.advice("Kernel panic") == ""
