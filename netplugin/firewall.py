@@ -121,12 +121,13 @@ def _missing_passes(network: model.Network) -> list[list[str]]:
 def _place() -> tuple[str | None, str]:
     """Return the iptables variant and the chain for our rules.
 
-    Docker's chain shows which variant the engine writes with. Before the engine's first start it is not there yet:
-    then FORWARD itself, where the rules stand as well until the keeper finds Docker's chain.
+    Docker's chain shows which variant the engine writes with. Before the engine's first start it is not there yet, and
+    after `iptables -F` nothing leads to it until the engine starts again: then FORWARD itself, where the rules stand as
+    well until the keeper finds the way to Docker's chain.
     """
     variants = _variants()
     for variant in variants:
-        if _attempt([variant, "-w", str(SECONDS), "-S", _USER_CHAIN]) is not None:
+        if _attempt([variant, "-w", str(SECONDS), "-C", _FALLBACK_CHAIN, "-j", _USER_CHAIN]) is not None:
             return variant, _USER_CHAIN
     return (variants[0] if variants else None), _FALLBACK_CHAIN
 

@@ -67,6 +67,8 @@ class TestKernel:
     def test_dockers_chain_is_preferred_as_soon_as_it_is_there(self) -> None:
         firewall.ensure(NETWORK)
         shown("iptables", "-N", "DOCKER-USER")
+        assert not firewall.missing(NETWORK), "nothing leads there yet, or no more after iptables -F"
+        shown("iptables", "-A", "FORWARD", "-j", "DOCKER-USER")
         assert len(firewall.missing(NETWORK)) == 2
         firewall.ensure(NETWORK)
         assert shown("iptables", "-S", "DOCKER-USER").count(MARK) == 2
