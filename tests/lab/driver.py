@@ -6,7 +6,7 @@ import pathlib
 import sys
 from collections.abc import Mapping
 
-from tests.lab import host, place, process, unixhttp
+from tests.lab import armed, host, place, process, unixhttp
 
 _CONFIG = place.CHECKOUT / "plugin-config" / "gunicorn.conf.py"
 
@@ -47,7 +47,10 @@ class Driver:
         return process.Process(self.where, "driver")
 
     def start(self, settings: Mapping[str, str] | None = None) -> None:
-        """Start the driver, with `settings` (FULLHOST_...) besides the lab's own, and wait until it answers."""
+        """Start the driver, with `settings` (FULLHOST_...) besides the lab's own, and wait until it answers.
+
+        With FULLHOST_ARMED among them it is the one that can be killed at any step (tests/lab/armed.py).
+        """
         self.socket.unlink(missing_ok=True)
         self._settings.write_text(json.dumps(settings or {}))
         environment = {
@@ -57,7 +60,8 @@ class Driver:
             **(settings or {}),
         }
         command = [*self.host.enter, sys.executable, "-m", "gunicorn", "-c", str(_CONFIG)]
-        self._process.start([*command, "netplugin.app:create_app()"], environment=environment, folder=place.CHECKOUT)
+        module = "tests.lab.armed" if armed.ARMED in environment else "netplugin.app"
+        self._process.start([*command, f"{module}:create_app()"], environment=environment, folder=place.CHECKOUT)
         self._process.until("answer", lambda: unixhttp.answers(self.socket, "/v1/status"))
 
     def stop(self) -> None:
