@@ -4,11 +4,15 @@ Nothing slow is imported before a command needs it.
 """
 
 import functools
+import math
 import os
+import signal
 import sys
 import time
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+import click
 
 if typing.TYPE_CHECKING:
     from launcher import access, api, builder, config, depot, driver, engine, files, machines, model, terminal, usage
@@ -16,6 +20,24 @@ if typing.TYPE_CHECKING:
 _Params = typing.ParamSpec("_Params")
 
 PATIENCE_SECONDS = 120.0
+
+
+def _finite(_context: click.Context, _option: click.Parameter, seconds: float) -> float:
+    """Refuse what compares with nothing: `nan` is within any range."""
+    if math.isnan(seconds):
+        raise click.BadParameter("it is no number of seconds")
+    return seconds
+
+
+timeout_option = click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    callback=_finite,
+    default=PATIENCE_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait until a machine is up; after that it goes on booting.",
+)
 
 
 class World:
@@ -108,6 +130,9 @@ def refusing(command: Callable[_Params, None]) -> Callable[_Params, None]:
         except model.Cannot as error:
             words.refusal(error)
             sys.exit(1)
+        except KeyboardInterrupt:
+            words.refusal(model.Cannot("interrupted", hint="what was begun is whole or undone; fhv start continues it"))
+            sys.exit(128 + signal.SIGINT)
 
     return edge
 
@@ -150,5 +175,12 @@ def several(
 
     with words.progress(live=sys.stderr.isatty()) as report:
         outcome = act(operator(world, report, patience, public_keys))
+    finish(outcome)
+
+
+def finish(outcome: "Sequence[model.Result]") -> None:
+    """Show how something went, and end with the exit code that tells it."""
+    from launcher import words
+
     if not words.results(outcome):
         sys.exit(1)
