@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from launcher import api, model
+from launcher import api, model, stock
 
 _SECONDS = 3600  # between two words of a step, such as one that gets packages
 _LAST_LINES = 8
@@ -35,7 +35,7 @@ class Builder:
             )
             follow(told, tag=tag, report=report)
 
-    def images(self) -> tuple[model.Image, ...]:
+    def images(self) -> tuple[stock.Image, ...]:
         """List what machines start from, by name: what is labelled with its init, and what a machine is made of."""
         with api.refusing("list the images"):
             listed, containers = self._client.images(), self._client.containers(all=True)
@@ -49,7 +49,7 @@ class Builder:
             if model.SNAPSHOT_LABEL in labels or not (machines or model.INIT_LABEL in labels):
                 continue
             found += [
-                model.Image(
+                stock.Image(
                     name=name,
                     init=labels.get(model.INIT_LABEL) or next(iter(machines.values()), ""),
                     size=image["Size"],

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import requests
 
-from launcher import api, model
+from launcher import api, model, stock
 
 _REPOSITORY = "fullhost/snapshot"
 _LOOK_SECONDS = 60
@@ -52,7 +52,7 @@ class Depot:
             made = api.post(self._client, "/commit", params=params, body={"Labels": labels}, seconds=None)
             return str(made.json()["Id"])
 
-    def snapshots(self, name: str = "") -> tuple[model.Snapshot, ...]:
+    def snapshots(self, name: str = "") -> tuple[stock.Snapshot, ...]:
         """List the snapshots of one machine, or of all, the oldest first."""
         wanted = f"{model.SNAPSHOT_LABEL}={name}" if name else model.SNAPSHOT_LABEL
         with api.refusing("list the snapshots"):
@@ -60,10 +60,10 @@ class Depot:
             found = [self._snapshot(ref) for entry in listed for ref in entry["RepoTags"] or () if _is_snapshot(ref)]
         return tuple(sorted(found, key=lambda snapshot: snapshot.created))
 
-    def _snapshot(self, reference: str) -> model.Snapshot:
+    def _snapshot(self, reference: str) -> stock.Snapshot:
         found = api.get(self._client, f"/images/{reference}/json").json()
         repository, _, tag = reference.rpartition(":")
-        return model.Snapshot(
+        return stock.Snapshot(
             machine=repository.removeprefix(f"{_REPOSITORY}/"),
             tag=tag,
             created=found["Created"],
