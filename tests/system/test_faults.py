@@ -13,6 +13,7 @@ import pytest
 from tests import tally as tallies
 from tests.lab import armed, commands, host, images, liar, place, world
 
+pytestmark = pytest.mark.timeout(900)
 LIVES, LIVES_AT = "webserver", "172.31.0.3"
 NAME, ADDRESS = "database", "172.31.0.2"
 SECONDS = 15  # five, on a machine that has nothing else to do
