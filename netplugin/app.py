@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import flask
 from werkzeug import exceptions
 
-from netplugin import assembly, config, control, deadline, driver, keeper, model, protocol
+from netplugin import allocation, assembly, config, control, deadline, driver, ipam, keeper, model, protocol
 
 MAX_BODY = 1 << 20  # octets; the engine's largest request is a few thousand
 _STATUS = {
@@ -38,7 +38,7 @@ class View(typing.Protocol):
     def __call__(self, **parts: str) -> flask.Response: ...
 
 
-def calls(use: driver.Driver, keep: keeper.Keeper) -> dict[str, Call]:
+def calls(use: driver.Driver, keep: keeper.Keeper, pools: ipam.Ipam) -> dict[str, Call]:
     """Return the remote driver protocol: each call, the form of its request, its use case."""
     return {
         _ACTIVATE: _activating(lambda _: _activate(keep)),
@@ -52,6 +52,12 @@ def calls(use: driver.Driver, keep: keeper.Keeper) -> dict[str, Call]:
         "NetworkDriver.Leave": _call(protocol.EndpointRef.from_json, use.leave),
         "NetworkDriver.ProgramExternalConnectivity": _call(protocol.Publish.from_json, use.publish),
         "NetworkDriver.RevokeExternalConnectivity": _call(protocol.EndpointRef.from_json, use.acknowledge),
+        "IpamDriver.GetCapabilities": lambda _: allocation.capabilities(),
+        "IpamDriver.GetDefaultAddressSpaces": lambda _: allocation.spaces(),
+        "IpamDriver.RequestPool": _call(allocation.RequestPool.from_json, pools.request_pool),
+        "IpamDriver.ReleasePool": pools.release,
+        "IpamDriver.RequestAddress": _call(allocation.RequestAddress.from_json, pools.request_address),
+        "IpamDriver.ReleaseAddress": pools.release,
         # The rest is sent to drivers of global scope only; an answer costs nothing.
         "NetworkDriver.AllocateNetwork": lambda _: protocol.Answer(),
         "NetworkDriver.FreeNetwork": lambda _: protocol.Answer(),
@@ -90,7 +96,7 @@ def _serve(use: assembly.Uses, settings: config.Settings) -> flask.Flask:
     if settings.keeper_seconds:
         patrol = (settings.keeper_seconds, use.woken)
         threading.Thread(target=use.keeper.run, args=patrol, name="keeper", daemon=True).start()
-    return wire(*_overseen(calls(use.driver, use.keeper), questions(use.control)), count=use.count)
+    return wire(*_overseen(calls(use.driver, use.keeper, use.ipam), questions(use.control)), count=use.count)
 
 
 def _overseen(table: Mapping[str, Call], asked: Mapping[str, Question]) -> tuple[dict[str, Call], dict[str, Question]]:
@@ -151,6 +157,7 @@ def _call(parse: Callable[[protocol.Json], Form], use: Callable[[Form], protocol
 
 def _served(name: str, call: Call, count: Callable[[str], None]) -> View:
     """Return the view of a call: HTTP 200 with Err where it is refused, which the engine shows to its user."""
+    refused = "Error" if name.startswith("IpamDriver.") else "Err"  # libnetwork/ipams/remote/api, drivers/remote/api
 
     def view(**_: str) -> flask.Response:
         count(name)
@@ -161,7 +168,7 @@ def _served(name: str, call: Call, count: Callable[[str], None]) -> View:
         except Exception as error:
             count(f"{name}.errors")
             level, note = logging.WARNING, _told(name, error)
-            reply = {"Err": note}
+            reply = {refused: note}
         _log.debug("%s", json.dumps({"call": name, "request": body, "answer": reply}))
         took = (time.monotonic() - began) * 1000
         _log.log(level, "%s (%.1f ms)", " ".join(filter(None, (name, *protocol.subject(body), note))), took)

@@ -16,6 +16,7 @@ from netplugin import (
     driver,
     engine,
     firewall,
+    ipam,
     keeper,
     links,
     settlement,
@@ -58,6 +59,7 @@ class Uses:
     driver: driver.Driver
     keeper: keeper.Keeper
     control: control.Control
+    ipam: ipam.Ipam
     woken: threading.Event
     count: Callable[[str], None]
 
@@ -110,7 +112,14 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
         pid=os.getpid(),
         started=_now(),
     )
-    return Uses(driver=use, keeper=keep, control=asked, woken=woken, count=count)
+    return Uses(
+        driver=use,
+        keeper=keep,
+        control=asked,
+        ipam=ipam.Ipam(store=over.store, assigner=use.assigner),
+        woken=woken,
+        count=count,
+    )
 
 
 def _now() -> datetime.datetime:

@@ -18,6 +18,7 @@ class Zone(typing.Protocol):
 
     def addresses(self, host: str, network: model.Network) -> tuple[ipaddress.IPv4Address, ...]: ...
     def records(self, network: model.Network) -> tuple[model.Record, ...]: ...
+    def pointer(self, address: ipaddress.IPv4Address, network: model.Network) -> str | None: ...
 
 
 class Engine(typing.Protocol):
@@ -65,6 +66,26 @@ class Assigner:
                 _log.warning("%s has its last known address %s: %s", owner.name, leased, error)
         self.count("dns.silent")
         return model.Assignment(name=owner.name, rung=owner.rung, source=model.Source.CACHE, address=leased)
+
+    def agree(self, option: str | None, address: ipaddress.IPv4Address, network: model.Network) -> model.Assignment:
+        """Return the assignment of an address that came with the request: forward and reverse have to agree."""
+        name = option or self.zone.pointer(address, network)
+        if name is None:
+            raise model.Cannot(
+                f"give the container {address}",
+                why=f"the DNS server {network.dns} has no PTR record for it in {network.domain}",
+                hint="add one, or name the container: driver-opt=fullhost.name=NAME",
+                reason=model.Reason.MISSING,
+            )
+        assigned = self.assign(name, network)
+        if assigned.address != address:
+            raise model.Cannot(
+                f"give {assigned.name} the address {address}",
+                why=f"DNS gives {assigned.name}.{network.domain} {assigned.address}",
+                hint=f"ask for it with --ip {assigned.address}, or mend the zone",
+                reason=model.Reason.CONFLICT,
+            )
+        return dataclasses.replace(assigned, rung=model.Rung.ADDRESS)
 
     def verify(self, endpoint: model.Endpoint) -> bool:
         """Tell whether it is known for sure, at Join, that the endpoint is of its container; a wrong one is refused.

@@ -7,7 +7,7 @@ import ipaddress
 import typing
 from collections.abc import Callable, Mapping
 
-from netplugin import addressing, assignment, deadline, model, naming, options, protocol, store
+from netplugin import addressing, allocation, assignment, deadline, model, naming, options, protocol, store
 
 
 class Links(typing.Protocol):
@@ -55,9 +55,13 @@ class Driver:
 
     def create_network(self, request: protocol.CreateNetwork) -> protocol.Answer:
         """Make bridge and rules; keep the options, which the engine never sends again. Asked twice, done once."""
-        options.refuse_unserved(pools=request.pools, ipv4=request.ipv4, ipv6=request.ipv6, internal=request.internal)
+        own = request.spaces == {allocation.ADDRESS_SPACE}
+        options.refuse_unserved(
+            pools=request.pools, own=own, ipv4=request.ipv4, ipv6=request.ipv6, internal=request.internal
+        )
+        given = options.with_pool(request.options, request.pools[0], request.gateway) if own else request.options
         options.refuse_engine(self.engine.version())
-        wish = options.network(request.network_id, request.options, defaults=self.defaults, created=self.now())
+        wish = options.network(request.network_id, given, defaults=self.defaults, created=self.now())
         if any(network.id == wish.id for network in self.store.networks()):
             return protocol.Answer()
         self._make_way(wish)
@@ -91,13 +95,12 @@ class Driver:
         network = self.store.network(request.network_id)
         endpoint = self.store.endpoint(request.endpoint_id)
         if endpoint is None:
-            _refuse_settled(request)
             endpoint = self._plug(request, network)
             self.count(f"rung.{endpoint.rung}")
             self.count(f"address.{endpoint.source}")
         interface = ipaddress.IPv4Interface((endpoint.address, network.subnet.prefixlen))
         return protocol.endpoint_created(
-            address=str(interface),
+            address=None if request.address else str(interface),
             mac=None if request.mac else endpoint.mac,
             note=f"name={endpoint.name} address={endpoint.address} rung={endpoint.rung} source={endpoint.source}",
         )
@@ -154,7 +157,11 @@ class Driver:
 
     def _plug(self, request: protocol.CreateEndpoint, network: model.Network) -> model.Endpoint:
         """Write the row and make the veth, both or neither; an endpoint that this one supersedes goes first."""
-        assigned, veth = self.assigner.assign(request.name, network), naming.veth(request.endpoint_id)
+        veth = naming.veth(request.endpoint_id)
+        if request.address is None:
+            assigned = self.assigner.assign(request.name, network)
+        else:
+            assigned = self.assigner.agree(request.name, request.address, network)
         with contextlib.ExitStack() as undo:
             with self.store.transaction() as transaction:
                 endpoint = _endpoint(request, assigned, self._address(assigned, network), self.now())
@@ -216,15 +223,6 @@ def _refuse_clash(network: model.Network, standing: tuple[model.Network, ...]) -
     """Look once more, under the write lock: another network may have been made meanwhile."""
     if (other := options.clash(network, standing)) is not None:
         raise options.clashes(network, other)
-
-
-def _refuse_settled(request: protocol.CreateEndpoint) -> None:
-    if request.address:
-        raise model.Cannot(
-            f"give the endpoint {request.address}",
-            why="on this network DNS gives the addresses",
-            hint="leave --ip away, and give the name an A record",
-        )
 
 
 def _endpoint(

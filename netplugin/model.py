@@ -27,6 +27,7 @@ class Rung(enum.StrEnum):
     """What told the name of an endpoint (section 2 of the design), best first."""
 
     OPTION = "option"  # the endpoint's driver option fullhost.name
+    ADDRESS = "address"  # the address that came with the request: the name is its PTR
     CANDIDATE = "candidate"  # the only container that is about to join the network
     PROVISIONAL = "provisional"  # nothing yet: the keeper learns the name once the container has joined
 
@@ -167,7 +168,7 @@ class Assignment:
     @property
     def settled(self) -> bool:
         """Tell whether there is nothing to find out about it any more."""
-        return self.rung is Rung.OPTION and self.source is Source.DNS
+        return self.rung in {Rung.OPTION, Rung.ADDRESS} and self.source is Source.DNS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

@@ -35,7 +35,7 @@ def network(
     for key in ("gateway", "range"):
         if "subnet" in known and key not in known:
             texts.pop(key, None)  # the default one is of the default subnet
-    subnet = _parse(texts, "subnet", _subnet)
+    subnet = _parse(texts, "subnet", machines)
     gateway = _parse({"gateway": str(subnet[1]), **texts}, "gateway", ipaddress.IPv4Address)
     if gateway not in subnet or gateway in (subnet.network_address, subnet.broadcast_address):
         raise _refused("gateway", str(gateway), f"it is no host of {subnet}")
@@ -58,9 +58,18 @@ def network(
     )
 
 
-def refuse_unserved(*, pools: tuple[str, ...], ipv4: bool, ipv6: bool, internal: bool) -> None:
-    """Refuse what this driver does not do, each with the command to type instead."""
-    if pools != ("0.0.0.0/0",) or not ipv4:
+def with_pool(given: Mapping[str, str], pool: str, gateway: str) -> dict[str, str]:
+    """Return the options with what the pool of the driver's own IPAM says; one that contradicts it is refused."""
+    told = {f"{PREFIX}subnet": pool} | ({f"{PREFIX}gateway": gateway.partition("/")[0]} if gateway else {})
+    for option, text in told.items():
+        if given.get(option, text) != text:
+            raise _refused(option.removeprefix(PREFIX), given[option], f"the pool of the network says {text}")
+    return {**given, **told}
+
+
+def refuse_unserved(*, pools: tuple[str, ...], own: bool, ipv4: bool, ipv6: bool, internal: bool) -> None:
+    """Refuse what this driver does not do, each with the command to type instead; `own` are pools of its IPAM."""
+    if (len(pools) != 1 if own else pools != ("0.0.0.0/0",)) or not ipv4:
         why = "another IPAM driver than null would give out addresses; here DNS does"
     elif ipv6:
         why = "IPv6 is not served yet"
@@ -129,7 +138,8 @@ def _refused(key: str, text: str, why: str) -> model.Cannot:
     )
 
 
-def _subnet(text: str) -> ipaddress.IPv4Network:
+def machines(text: str) -> ipaddress.IPv4Network:
+    """Parse a subnet for machines; ValueError where it can be none."""
     subnet = ipaddress.IPv4Network(text)
     if not 8 <= subnet.prefixlen <= 29:
         raise ValueError("a subnet for machines has a prefix of 8 to 29 bits")

@@ -1,6 +1,7 @@
 """The wire types of the remote driver protocol (moby, libnetwork/drivers/remote/api), parsed and made once."""
 
 import dataclasses
+import ipaddress
 import re
 from collections.abc import Mapping
 
@@ -23,6 +24,8 @@ class CreateNetwork:
     network_id: str
     options: Mapping[str, str]
     pools: tuple[str, ...]
+    spaces: frozenset[str]
+    gateway: str
     internal: bool
     ipv4: bool
     ipv6: bool
@@ -32,10 +35,13 @@ class CreateNetwork:
         """Parse the body of NetworkDriver.CreateNetwork."""
         options = _mapping(body, "Options")
         generic = _mapping(options, "com.docker.network.generic")
+        data = [_entry(entry) for entry in _list(body, "IPv4Data")]
         return cls(
             network_id=_id(body, "NetworkID"),
             options={key: _text(generic, key) for key in generic},
-            pools=tuple(_text(_entry(data), "Pool") for data in _list(body, "IPv4Data")),
+            pools=tuple(_text(entry, "Pool") for entry in data),
+            spaces=frozenset(_text(entry, "AddressSpace") for entry in data),
+            gateway=_text(data[0], "Gateway") if data else "",
             internal=options.get("com.docker.network.internal") is True,
             ipv4=options.get("com.docker.network.enable_ipv4") is not False,
             ipv6=options.get("com.docker.network.enable_ipv6") is True or bool(_list(body, "IPv6Data")),
@@ -74,7 +80,7 @@ class CreateEndpoint:
     network_id: str
     endpoint_id: str
     name: str | None
-    address: str
+    address: ipaddress.IPv4Address | None
     mac: str | None
 
     @classmethod
@@ -95,7 +101,7 @@ class CreateEndpoint:
             network_id=_id(body, "NetworkID"),
             endpoint_id=_id(body, "EndpointID"),
             name=_text(options, NAME_OPTION) if NAME_OPTION in options else None,
-            address=_text(interface, "Address") or _text(interface, "AddressIPv6"),
+            address=_address(interface),
             mac=mac.lower() or None,
         )
 
@@ -146,7 +152,7 @@ class Answer:
 
 def activated() -> Answer:
     """Return what the driver is, at Plugin.Activate."""
-    return Answer(body={"Implements": ["NetworkDriver"]})
+    return Answer(body={"Implements": ["NetworkDriver", "IpamDriver"]})
 
 
 def capabilities() -> Answer:
@@ -159,9 +165,9 @@ def details() -> Answer:
     return Answer(body={"Value": {}})
 
 
-def endpoint_created(*, address: str, mac: str | None, note: str) -> Answer:
-    """Return an address with its prefix length; a hardware address only where the request had none."""
-    interface = {"Address": address} | ({"MacAddress": mac} if mac else {})
+def endpoint_created(*, address: str | None, mac: str | None, note: str) -> Answer:
+    """Return an address with its prefix length and a hardware address, each only where the request had none."""
+    interface = ({"Address": address} if address else {}) | ({"MacAddress": mac} if mac else {})
     return Answer(body={"Interface": interface}, note=note)
 
 
@@ -202,6 +208,14 @@ def _text(body: Json, key: str) -> str:
     if not isinstance(value, str):
         raise _malformed(key[:80], "is no string")
     return value
+
+
+def _address(interface: Json) -> ipaddress.IPv4Address | None:
+    text = _text(interface, "Address") or _text(interface, "AddressIPv6")
+    try:
+        return ipaddress.IPv4Interface(text).ip if text else None
+    except ValueError:
+        raise _malformed("Interface", "has no IPv4 address") from None
 
 
 def _number(body: Json, key: str) -> int:

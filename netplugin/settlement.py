@@ -93,7 +93,7 @@ class Settler:
 
     def _name(self, endpoint: model.Endpoint, attachment: model.Attachment, network: model.Network) -> str:
         """Return the name that the endpoint should have: the one in its option, else the container's own."""
-        if endpoint.rung is model.Rung.OPTION and endpoint.name is not None:
+        if endpoint.rung in {model.Rung.OPTION, model.Rung.ADDRESS} and endpoint.name is not None:
             return endpoint.name
         return naming.label(attachment.name, domain=network.domain)
 
@@ -103,6 +103,12 @@ class Settler:
         The address is remembered first, for an endpoint that is made while DNS is not asked; and nobody is moved to
         the same place twice, however often it is found elsewhere.
         """
+        if endpoint.rung is model.Rung.ADDRESS:
+            raise model.Cannot(
+                f"move {name} to {address}",
+                why=f"{endpoint.address} was asked for with it (--ip)",
+                hint=f"disconnect it, and: docker network connect --ip {address} NETWORK {name}",
+            )
         holder = self.store.holder(endpoint.network_id, address)
         if holder is not None and holder.id != endpoint.id:
             raise addressing.taken(name, holder)

@@ -56,7 +56,7 @@ def fleet(network: model.Network) -> model.Fleet:
     return model.Fleet(
         serial=zone.get_soa().serial,
         records=found,
-        pointers={address: name for address in _shared(found) if (name := _pointer(address, network))},
+        pointers={address: name for address in _shared(found) if (name := pointer(address, network))},
         texts=dict(_texts(zone)),
     )
 
@@ -116,7 +116,7 @@ def _shared(records: tuple[model.Record, ...]) -> list[ipaddress.IPv4Address]:
     return sorted({address for address in given if given.count(address) > 1})
 
 
-def _pointer(address: ipaddress.IPv4Address, network: model.Network) -> str | None:
+def pointer(address: ipaddress.IPv4Address, network: model.Network) -> str | None:
     """Return the name in the domain that the PTR record of the address gives; None where there is no such."""
     what = f"look up the name of {address}"
     resolver = _resolver(network, what)

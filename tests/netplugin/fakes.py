@@ -6,7 +6,7 @@ import datetime
 import ipaddress
 from collections.abc import Callable
 
-from netplugin import assignment, driver, keeper, model, naming, settlement, store
+from netplugin import assignment, driver, ipam, keeper, model, naming, settlement, store
 
 
 @dataclasses.dataclass
@@ -109,6 +109,11 @@ class World:
     def records(self, network: model.Network) -> tuple[model.Record, ...]:
         return tuple(model.Record(name=name, addresses=self.addresses(name, network)) for name in self.zone)
 
+    def pointer(self, address: ipaddress.IPv4Address, network: model.Network) -> str | None:
+        self._ask("dns")
+        assert network.domain
+        return next((name for name, given in self.zone.items() if str(address) in given), None)
+
     # the engine
 
     def candidates(self, network_id: str) -> tuple[str, ...]:
@@ -169,6 +174,11 @@ def drive(world: World, state: store.Store, now: Callable[[], datetime.datetime]
         count=world.count,
         wake=world.wake,
     )
+
+
+def lend(world: World, state: store.Store, now: Callable[[], datetime.datetime]) -> ipam.Ipam:
+    """Return an IPAM driver in the world."""
+    return ipam.Ipam(store=state, assigner=drive(world, state, now).assigner)
 
 
 def settle(world: World, state: store.Store) -> settlement.Settler:

@@ -44,6 +44,12 @@ PROTOCOL = [
     "NetworkDriver.FreeNetwork",
     "NetworkDriver.DiscoverNew",
     "NetworkDriver.DiscoverDelete",
+    "IpamDriver.GetCapabilities",
+    "IpamDriver.GetDefaultAddressSpaces",
+    "IpamDriver.RequestPool",
+    "IpamDriver.ReleasePool",
+    "IpamDriver.RequestAddress",
+    "IpamDriver.ReleaseAddress",
 ]
 
 
@@ -84,7 +90,9 @@ def client(world: World, clock: Clock, tmp_path: pathlib.Path) -> flask.testing.
         pid=1,
         started=clock(),
     )
-    return app.wire(app.calls(use, keep), app.questions(asked), count=world.count).test_client()
+    return app.wire(
+        app.calls(use, keep, fakes.lend(world, state, clock)), app.questions(asked), count=world.count
+    ).test_client()
 
 
 def post(client: flask.testing.FlaskClient, call: str, body: object) -> dict[str, object]:
@@ -110,7 +118,9 @@ def test_a_life_of_a_container_by_the_protocol(client: flask.testing.FlaskClient
 
 @pytest.mark.parametrize("body", [b"", b"{}"])
 def test_the_engines_first_two_calls_have_no_body(client: flask.testing.FlaskClient, body: bytes) -> None:
-    assert json.loads(client.post("/Plugin.Activate", data=body).data) == {"Implements": ["NetworkDriver"]}
+    assert json.loads(client.post("/Plugin.Activate", data=body).data) == {
+        "Implements": ["NetworkDriver", "IpamDriver"]
+    }
     reply = json.loads(client.post("/NetworkDriver.GetCapabilities", data=body).data)
     assert reply == {"Scope": "local", "ConnectivityScope": "local"}
 
@@ -118,7 +128,7 @@ def test_the_engines_first_two_calls_have_no_body(client: flask.testing.FlaskCli
 def test_activation_succeeds_whatever_happens(client: flask.testing.FlaskClient, world: World) -> None:
     world.links[naming.veth("cd" * 32).host] = model.Port(bridge="br0", peer=model.Whereabouts.HERE)
     world.failing = 1
-    assert json.loads(client.post("/Plugin.Activate").data) == {"Implements": ["NetworkDriver"]}
+    assert json.loads(client.post("/Plugin.Activate").data) == {"Implements": ["NetworkDriver", "IpamDriver"]}
     assert world.acts == 1, "it was tried"
 
 

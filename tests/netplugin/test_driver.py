@@ -1,6 +1,7 @@
 """The use cases of the driver, over a real store and a world that fails on demand."""
 
 import dataclasses
+import ipaddress
 import pathlib
 
 import pytest
@@ -10,13 +11,21 @@ from tests.netplugin import fakes
 from tests.netplugin.conftest import NETWORK, Clock
 
 WEB, DB = "ab" * 32, "cd" * 32
+ELSEWHERE = ipaddress.IPv4Address("172.31.0.9")
 CREATE = protocol.CreateNetwork(
-    network_id=NETWORK.id, options={}, pools=("0.0.0.0/0",), internal=False, ipv4=True, ipv6=False
+    network_id=NETWORK.id,
+    options={},
+    pools=("0.0.0.0/0",),
+    spaces=frozenset(),
+    gateway="",
+    internal=False,
+    ipv4=True,
+    ipv6=False,
 )
 
 
 def endpoint(endpoint_id: str, name: str | None) -> protocol.CreateEndpoint:
-    return protocol.CreateEndpoint(network_id=NETWORK.id, endpoint_id=endpoint_id, name=name, address="", mac=None)
+    return protocol.CreateEndpoint(network_id=NETWORK.id, endpoint_id=endpoint_id, name=name, address=None, mac=None)
 
 
 def ref(endpoint_id: str) -> protocol.EndpointRef:
@@ -274,7 +283,11 @@ class TestEndpoint:
         [
             (endpoint(WEB, "nobody"), "has no A record for nobody.local"),
             (endpoint(WEB, "a_b"), "cannot name a machine 'a_b'"),
-            (dataclasses.replace(endpoint(WEB, "web"), address="172.31.0.9/24"), "leave --ip away"),
+            (
+                dataclasses.replace(endpoint(WEB, "web"), address=ELSEWHERE),
+                "DNS gives web.local 172.31.0.2; ask for it",
+            ),
+            (dataclasses.replace(endpoint(WEB, None), address=ELSEWHERE), "has no PTR record for it in local"),
             (dataclasses.replace(endpoint(WEB, "web"), network_id="9" * 64), "the driver has no record of it"),
         ],
     )

@@ -44,6 +44,8 @@ def test_a_network_is_parsed_with_the_users_options() -> None:
         network_id=NETWORK,
         options={"fullhost.bridge": "br1"},
         pools=("0.0.0.0/0",),
+        spaces=frozenset({"null"}),
+        gateway="",
         internal=False,
         ipv4=True,
         ipv6=False,
@@ -60,7 +62,7 @@ def test_an_endpoint_is_parsed_with_its_name_and_what_was_settled_before() -> No
         }
     )
     assert request == protocol.CreateEndpoint(
-        network_id=NETWORK, endpoint_id=ENDPOINT, name="web", address="", mac="02:aa:00:00:00:01"
+        network_id=NETWORK, endpoint_id=ENDPOINT, name="web", address=None, mac="02:aa:00:00:00:01"
     )
 
 

@@ -43,7 +43,7 @@ def test_it_is_answered_as_it_was(path: pathlib.Path, times: int, tmp_path: path
     world = fakes.World(zone={name: (address,) for name, address in ZONE.items()})
     state = store.Store(tmp_path / "driver.db")
     use, keep = fakes.drive(world, state, clock), fakes.keep(world, state, clock)
-    client = app.wire(app.calls(use, keep), {}, count=world.count).test_client()
+    client = app.wire(app.calls(use, keep, fakes.lend(world, state, clock)), {}, count=world.count).test_client()
     for pair in pairs(path):
         world.waiting = (pair.given,)
         for _ in range(times):

@@ -1,0 +1,79 @@
+"""The wire types of the remote IPAM protocol (moby, libnetwork/ipams/remote/api), parsed and made once."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from netplugin import model, protocol
+
+ADDRESS_SPACE = "fullhost"
+_NAME = "com.docker.network.endpoint.name"  # from engine 29.0 on
+_KIND, _GATEWAY = "RequestAddressType", "com.docker.network.gateway"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class RequestPool:
+    """A pool to give: the user's `--subnet`, and the `--ip-range` as a part of it."""
+
+    pool: str
+    part: str
+    ipv6: bool
+
+    @classmethod
+    def from_json(cls, body: protocol.Json) -> "RequestPool":
+        """Parse the body of IpamDriver.RequestPool."""
+        return cls(pool=_text(body, "Pool"), part=_text(body, "SubPool"), ipv6=body.get("V6") is True)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class RequestAddress:
+    """An address to give: one that the user asked for, the gateway's, or the one of a named endpoint."""
+
+    pool_id: str
+    address: str
+    gateway: bool
+    name: str | None
+
+    @classmethod
+    def from_json(cls, body: protocol.Json) -> "RequestAddress":
+        """Parse the body of IpamDriver.RequestAddress."""
+        options = body.get("Options") or {}
+        if not isinstance(options, dict):
+            raise _malformed("Options", "is no object")
+        return cls(
+            pool_id=_text(body, "PoolID"),
+            address=_text(body, "Address"),
+            gateway=_text(options, _KIND) == _GATEWAY,
+            name=_text(options, _NAME) or None,
+        )
+
+
+def capabilities() -> protocol.Answer:
+    """Return that an address needs no hardware address."""
+    return protocol.Answer(body={"RequiresMACAddress": False})
+
+
+def spaces() -> protocol.Answer:
+    """Return the address space, by which CreateNetwork knows a pool of this driver."""
+    return protocol.Answer(body={"LocalDefaultAddressSpace": ADDRESS_SPACE, "GlobalDefaultAddressSpace": ADDRESS_SPACE})
+
+
+def pool_given(pool: str) -> protocol.Answer:
+    """Return a pool; its id is its text."""
+    return protocol.Answer(body={"PoolID": pool, "Pool": pool, "Data": {}})
+
+
+def address_given(address: str) -> protocol.Answer:
+    """Return an address with its prefix length."""
+    return protocol.Answer(body={"Address": address, "Data": {}}, note=f"address={address}")
+
+
+def _text(body: Mapping[str, object], key: str) -> str:
+    value = body.get(key) or ""
+    if not isinstance(value, str):
+        raise _malformed(key, "is no string")
+    return value
+
+
+def _malformed(key: str, why: str) -> model.Cannot:
+    hint = "only the engine should call the driver; see the protocol's documents"
+    return model.Cannot("read the request", why=f"{key} {why}", hint=hint)
