@@ -16,6 +16,7 @@ from netplugin import naming
 from tests.lab import commands, world, zones
 
 DOMAIN, SUBNET, BRIDGE = "bench", "10.77.0.0/20", "brbench"
+_FEW = 50
 NAMES = tuple(f"m{number}" for number in range(1, 1100))
 _NETWORK = (
     *("-o", f"fullhost.bridge={BRIDGE}", "-o", f"fullhost.subnet={SUBNET}", "-o", f"fullhost.domain={DOMAIN}"),
@@ -83,6 +84,14 @@ def engage(lab: world.Lab) -> Caller:
     lab.nameserver.publish(*zones.SEED, zones.Zone(DOMAIN, records))
     words = ("network", "create", "-d", "fullhost", "--ipam-driver", "null", *_NETWORK, "bench")
     return Caller(driver=lab.driver.socket, network=lab.engine.docker(*words).strip())
+
+
+def settle(calls: Caller, names: Sequence[str], take: Callable[[Sequence[str]], None]) -> None:
+    """Have endpoints stand: start them and move each into a sandbox before the keeper takes it for forsaken."""
+    for first in range(0, len(names), _FEW):
+        few = names[first : first + _FEW]
+        together(4, few, calls.start)
+        take(few)
 
 
 def together(

@@ -18,12 +18,10 @@ def measure(lab: world.Lab, size: scale.Scale) -> figures.Outcome:
     grown = {0: idle}
     standing = caller.NAMES[: size.endpoints[-1]]
     with caller.sandbox(lab) as take:
-        caller.together(_CALLERS, standing, calls.start)
-        take(standing)
+        caller.settle(calls, standing, take)
         lab.driver.get("/v1/status")
         full = pss(lab)
-    for name in standing:
-        calls.stop(name)
+    caller.together(_CALLERS, standing, calls.stop)
     step = max(_WAVE, size.lifecycles // 10)
     for done in range(0, size.lifecycles, _WAVE):
         for act in (calls.start, calls.stop):

@@ -20,8 +20,7 @@ def measure(lab: world.Lab, size: scale.Scale) -> figures.Outcome:
         standing = 0
         for wanted in (0, *size.endpoints[1:]):
             names = caller.NAMES[standing:wanted]
-            caller.together(4, names, calls.start)
-            take(names)
+            caller.settle(calls, names, take)
             standing = wanted
             for _ in range(size.few):
                 first, done = _recover(lab)

@@ -103,11 +103,7 @@ def _lines(spans: Sequence[Span]) -> Iterable[tuple[str, float, float]]:
     for call in calls:
         short = call.what.removeprefix(_CALLS)
         yield f"engine, from {before} to {short}", (last - whole.began) * 1000, (call.began - last) * 1000
-        steps = [
-            s
-            for s in rest
-            if s is not call and call.began <= s.began and s.ended <= call.ended and s.thread == call.thread
-        ]
+        steps = [step for step in rest if step is not call and call.began <= step.began and step.ended <= call.ended]
         yield f"  {short}", (call.began - whole.began) * 1000, call.milliseconds
         for step in steps:
             seen[short + step.what] += 1

@@ -150,3 +150,33 @@ def test_a_file_that_is_none_of_ours_is_refused(tmp_path: pathlib.Path) -> None:
     newer.close()
     with pytest.raises(model.Cannot, match="of a newer driver"):
         store.Store(tmp_path / "newer")
+
+
+def test_threads_that_write_take_turns_and_do_not_wait_for_ever(
+    state: store.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "BUSY_SECONDS", 0.05)
+    refused = []
+
+    def write() -> None:
+        try:
+            with state.transaction() as transaction:
+                transaction.add_network(NETWORK)
+        except model.Cannot as error:
+            refused.append(str(error))
+
+    with state.transaction():
+        thread = threading.Thread(target=write)
+        thread.start()
+        thread.join()
+    assert refused
+    assert "database is locked" in refused[0]
+    write()
+    assert state.networks() == (NETWORK,)
+
+
+def test_what_has_to_outlive_a_power_cut_is_in_the_file_itself(state: store.Store, tmp_path: pathlib.Path) -> None:
+    filled(state)
+    alone = tmp_path / "alone.db"  # without the log beside it, which nobody has written to the disk yet
+    alone.write_bytes((tmp_path / "state" / "driver.db").read_bytes())
+    assert store.Store(alone).networks() == (NETWORK,)
