@@ -1,6 +1,5 @@
 """The command `fhv doctor`."""
 
-import importlib.metadata
 import sys
 
 import click
@@ -17,6 +16,8 @@ def doctor(world: worlds.World, *, as_json: bool) -> None:
 
     Exit code 1 where something is broken.
     """
+    import importlib.metadata
+
     from launcher import doctor as doctors
     from launcher import surroundings, words
 

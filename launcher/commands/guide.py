@@ -1,13 +1,11 @@
 """What helps a person at the keyboard: `fhv help` and `fhv completion`."""
 
-import importlib.resources
 import sys
 
 import click
 
 from launcher import world as worlds
 
-_TOPICS = importlib.resources.files("launcher") / "topics"
 _SHELLS = {
     "bash": "~/.local/share/bash-completion/completions/fhv",
     "zsh": "a folder of $fpath, as _fhv",
@@ -46,7 +44,10 @@ def completion(context: click.Context, shell: str) -> None:
 
 def _topics() -> dict[str, str]:
     """Return the texts by topic; each begins with its heading."""
-    pages = [page for page in _TOPICS.iterdir() if page.name.endswith(".md")]
+    import importlib.resources
+
+    topics = importlib.resources.files("launcher") / "topics"
+    pages = [page for page in topics.iterdir() if page.name.endswith(".md")]
     return {page.name.removesuffix(".md"): page.read_text(encoding="utf-8") for page in sorted(pages, key=str)}
 
 
