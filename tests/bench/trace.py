@@ -97,19 +97,23 @@ def _lines(spans: Sequence[Span]) -> Iterable[tuple[str, float, float]]:
     """Yield name, begin and length of each span, of the engine's own time between the calls, and of the driver's."""
     whole, *rest = spans
     calls = [span for span in rest if span.what.startswith(_CALLS)]
-    seen = collections.Counter[str]()
-    last, before = whole.began, "the request"
+    last, before, seen = whole.began, "the request", collections.Counter[str]()
     yield "the whole start", 0.0, whole.milliseconds
     for call in calls:
-        short = call.what.removeprefix(_CALLS)
+        short = _numbered(call.what.removeprefix(_CALLS), seen)
         yield f"engine, from {before} to {short}", (last - whole.began) * 1000, (call.began - last) * 1000
         steps = [step for step in rest if step is not call and call.began <= step.began and step.ended <= call.ended]
         yield f"  {short}", (call.began - whole.began) * 1000, call.milliseconds
         for step in steps:
-            seen[short + step.what] += 1
-            name = f"    {short}: {step.what} {seen[short + step.what] if seen[short + step.what] > 1 else ''}".rstrip()
-            yield name, (step.began - whole.began) * 1000, step.milliseconds
+            name = _numbered(f"{short}: {step.what}", seen)
+            yield f"    {name}", (step.began - whole.began) * 1000, step.milliseconds
         own = call.milliseconds - sum(step.milliseconds for step in steps)
         yield f"    {short}: the rest of the driver", (call.ended - whole.began) * 1000 - 0.001, own
         last, before = call.ended, short
     yield f"engine, from {before} to the answer", (last - whole.began) * 1000, (whole.ended - last) * 1000
+
+
+def _numbered(name: str, seen: collections.Counter[str]) -> str:
+    """Return the name; from the second time on with its number."""
+    seen[name] += 1
+    return name if seen[name] == 1 else f"{name} {seen[name]}"
