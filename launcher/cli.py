@@ -13,7 +13,7 @@ import click
 
 from launcher import completion
 from launcher import world as worlds
-from launcher.commands import access, fleet, guide, host, image, top, transfer
+from launcher.commands import access, doctor, fleet, guide, host, image, keeping, snapshot, top, transfer, upkeep
 
 _EPILOG = """
 \b
@@ -25,6 +25,7 @@ Examples:
   fhv shell web              a login shell on web, without ssh
   fhv shell web uptime       one command; its exit code is passed on
   fhv logs -f web            the console
+  fhv snapshot web           keep its files as they are; fhv restore web brings them back
   fhv stop web; fhv rm web   end it, and throw it away
 
 \b
@@ -45,14 +46,6 @@ def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> 
 
 _names = click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=completion.machines)
 _name = click.argument("name", shell_complete=completion.machines)
-_timeout = click.option(
-    "--timeout",
-    type=click.FloatRange(min=1),
-    default=worlds.PATIENCE_SECONDS,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to wait until a machine is up; after that it goes on booting.",
-)
 _json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
 
 
@@ -68,7 +61,7 @@ def fhv(context: click.Context) -> None:
 
 @fhv.command()
 @click.argument("names", metavar="[NAME...]", nargs=-1, shell_complete=completion.zone)
-@_timeout
+@worlds.timeout_option
 @click.option(
     "--ssh-key",
     "files",
@@ -102,7 +95,7 @@ def stop(world: worlds.World, names: tuple[str, ...]) -> None:
 
 @fhv.command()
 @_names
-@_timeout
+@worlds.timeout_option
 @click.pass_obj
 @worlds.refusing
 def restart(world: worlds.World, names: tuple[str, ...], timeout: float) -> None:
@@ -112,11 +105,15 @@ def restart(world: worlds.World, names: tuple[str, ...], timeout: float) -> None
 
 @fhv.command()
 @_names
-@click.option("-f", "--force", is_flag=True, help="Remove running machines too; they are killed.")
+@click.option("-f", "--force", is_flag=True, help="Remove running machines too, without a question; they are killed.")
+@keeping.yes_option
 @click.pass_obj
 @worlds.refusing
-def rm(world: worlds.World, names: tuple[str, ...], *, force: bool) -> None:
-    """Remove machines and everything in them; volumes stay."""
+def rm(world: worlds.World, names: tuple[str, ...], *, force: bool, yes: bool) -> None:
+    """Remove machines and everything in them; volumes and snapshots stay. On a terminal it asks first."""
+    if sys.stdin.isatty():
+        listed = ", ".join(names)
+        keeping.consent((f"all files of {listed} are lost; volumes and snapshots stay.",), act="", yes=yes or force)
     worlds.several(world, lambda operator: operator.remove(names, force=force))
 
 
@@ -134,12 +131,16 @@ def list_machines(world: worlds.World, *, as_json: bool) -> None:
     click.echo(words.as_json(found) if as_json else words.listing(found, now=dt.datetime.now(dt.UTC)))
 
 
+fhv.add_command(doctor.doctor)
 fhv.add_command(fleet.plan)
 fhv.add_command(fleet.apply)
 fhv.add_command(guide.guide)
 fhv.add_command(guide.completion)
 for _command in (access.ssh, access.shell, access.execute, access.console, top.top, transfer.push, transfer.pull):
     fhv.add_command(_command)
+for _command in (snapshot.snapshot, snapshot.restore, *upkeep.COMMANDS):
+    fhv.add_command(_command)
+fhv.add_command(snapshot.listing, "snapshots")
 fhv.add_command(host.host)
 fhv.add_command(image.image)
 fhv.add_command(

@@ -163,9 +163,14 @@ class Engine:
     def limit(self, name: str, container: str, limits: specification.Limits) -> str:
         """Set limits of a container, running or not, and give what the engine warns of."""
         body: dict[str, int | dict[str, str]] = {}
+        if 0 in (limits.memory, limits.cpus):
+            raise model.Cannot(
+                f"cannot take a limit from {name}: the engine can only set another one",
+                hint="set one as large as the host, or take the machine away and start it anew",
+            )
         if limits.memory is not None:
             # As docker run: as much swap again. The two have to be told at once, or one forbids the other.
-            body |= {"Memory": limits.memory or -1, "MemorySwap": 2 * limits.memory or -1}
+            body |= {"Memory": limits.memory, "MemorySwap": 2 * limits.memory}
         if limits.cpus is not None:
             body["NanoCpus"] = round(limits.cpus * 1e9)
         if limits.autostart is not None:

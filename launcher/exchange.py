@@ -22,6 +22,11 @@ class Engine(booting.Engine, ending.Engine, typing.Protocol):
     def remove(self, name: str, container: str, *, force: bool) -> None: ...
 
 
+def impatient(error: booting.StillBooting) -> model.Cannot:
+    """Say what to do where a machine that is not up in time is not left to its boot."""
+    return model.Cannot(str(error), hint="give it longer, with --timeout")
+
+
 def _fresh(name: str) -> str:
     return f"{name}.new"
 
@@ -51,7 +56,10 @@ class Exchange:
                 self.ending.end(old)
             self.engine.rename(name, old.container, _aside(name))
             self.engine.rename(name, container, name)
-            booted = self.boot(name, container, init) if runs else ""
+            try:
+                booted = self.boot(name, container, init) if runs else ""
+            except booting.StillBooting as error:
+                raise impatient(error) from error
             undo.pop_all()
         self._discard(_aside(name))
         return tuple(filter(None, (warned, booted)))
@@ -115,6 +123,7 @@ class Exchange:
                 self.engine.rename(name, old.container, name)
             if old.runs:
                 self.engine.start(name, old.container)
+            self.report(name, "it is what it was before")
         except model.Cannot as error:
             raise model.Cannot(
                 f"cannot bring {name} back as it was: {error}", hint=f"nothing of it is lost: fhv start {name}"

@@ -26,7 +26,7 @@ class Spec:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """What is to be set on a machine: memory in bytes and cpus in cores; None is left as it is, 0 is no limit."""
+    """What is to be set on a machine: memory in bytes and cpus in cores; None is left as it is."""
 
     memory: int | None = None
     cpus: float | None = None

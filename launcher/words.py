@@ -6,12 +6,12 @@ import datetime as dt
 import json
 import sys
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from launcher import model, tables
+from launcher import model, snapshots, tables
 
 if typing.TYPE_CHECKING:
-    from launcher import machines
+    from launcher import doctor, machines
 
 _LIST = ("NAME", "ALIASES", "STATE", "ADDRESS", "IMAGE", "SINCE")
 _NETWORKS = ("NETWORK", "BRIDGE", "SUBNET", "GATEWAY", "DOMAIN", "DNS", "SNAT", "MTU")
@@ -53,6 +53,19 @@ def progress(*, live: bool) -> Iterator[Report]:
             display.update(rows[name], step=step)
 
         yield report
+
+
+def counted(report: Report, name: str, verb: str) -> Callable[[int], None]:
+    """Report how many octets of something are done, every time that it is 64 MB more."""
+    said = 0
+
+    def progress(octets: int) -> None:
+        nonlocal said
+        if octets - said >= 64_000_000:
+            said = octets
+            report(name, f"{verb} {octets // 1_000_000} MB")
+
+    return progress
 
 
 def results(outcome: Sequence[model.Result]) -> bool:
@@ -133,6 +146,8 @@ def examination(found: "machines.Examination") -> str:
             ("identified by", endpoint.rung if endpoint else ""),
             ("address from", _certain(endpoint) if endpoint else ""),
             ("image", machine.image),
+            ("limits", snapshots.limited(machine)),
+            ("volumes", ", ".join(machine.volumes)),
             ("capabilities", ", ".join(reasons) or "none added"),
         ]
     )
@@ -140,6 +155,16 @@ def examination(found: "machines.Examination") -> str:
 
 def _certain(endpoint: model.Endpoint) -> str:
     return endpoint.source if endpoint.settled else f"{endpoint.source}, to be verified"
+
+
+def findings(found: "Sequence[doctor.Finding]") -> str:
+    """Write one finding a line, and under each that is not well what mends it."""
+    rows = []
+    for finding in found:
+        rows.append((str(finding.verdict), finding.check, finding.found))
+        if finding.mend:
+            rows.append(("", "", f"hint: {finding.mend}"))
+    return tables.table(("VERDICT", "CHECK", "FOUND"), rows)
 
 
 def driver(status: model.DriverStatus) -> str:

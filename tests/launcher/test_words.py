@@ -129,5 +129,7 @@ def test_a_machine_has_a_fact_a_line() -> None:
         "identified by": "-",
         "address from": "-",
         "image": "fullhost/debian:bookworm",
+        "limits": "all memory, all cpus",
+        "volumes": "-",
         "capabilities": "SYS_ADMIN (the reason)",
     }
