@@ -77,7 +77,7 @@ def test_standard_input_and_both_outputs_are_joined_to_the_command() -> None:
             for number, end in enumerate((keys[0], screen[1], errors[1])):
                 os.dup2(end, number)
             os.close(keys[1])
-            os._exit(conversation.hold(talk, live=False))
+            os._exit(_ended(conversation.hold(talk, live=False)))
         os.write(keys[1], b"typed")
         assert engines.recv(9) == b"typed"
         for end in (*keys, screen[1], errors[1]):
@@ -108,11 +108,16 @@ def test_a_terminal_that_cannot_be_resized_hides_no_exit_code() -> None:
         os.close(keys)
 
 
+def _ended(code: int | None) -> int:
+    assert code is not None, "nobody typed the keys that leave it"
+    return code
+
+
 def _on_this_terminal(talk: conversation.Conversation) -> int:
     try:
         os.write(1, b"ready")
         select.select([0], [], [])
-        return conversation.hold(talk, live=True)
+        return _ended(conversation.hold(talk, live=True))
     except BaseException:  # the child is not to go on with the tests
         return 99
 
@@ -129,7 +134,7 @@ def test_a_command_that_answers_while_it_is_spoken_to_holds_nothing_up() -> None
             os.dup2(screen[1], 1)
             for end in (keys[1], screen[0], engines.fileno()):
                 os.close(end)
-            os._exit(conversation.hold(talk, live=False))
+            os._exit(_ended(conversation.hold(talk, live=False)))
         os.close(keys[0])
         os.close(screen[1])
 
