@@ -56,7 +56,7 @@ def _lifecycles(calls: caller.Caller, callers: int, count: int) -> Sample:
     starts, stops, seconds = list[dict[str, float]](), list[dict[str, float]](), 0.0
     free = caller.NAMES[_MOST:]
     while len(starts) < count:
-        wave = free[: max(_WAVE, callers)]
+        wave = free[: max(min(_WAVE, count), callers)]
         for calls_of, act in ((starts, calls.start), (stops, calls.stop)):
             took, lasted = caller.together(callers, wave, act)
             calls_of.extend(took)

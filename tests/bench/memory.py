@@ -22,13 +22,14 @@ def measure(lab: world.Lab, size: scale.Scale) -> figures.Outcome:
         lab.driver.get("/v1/status")
         full = pss(lab)
     caller.together(_CALLERS, standing, calls.stop)
-    step = max(_WAVE, size.lifecycles // 10)
-    for done in range(0, size.lifecycles, _WAVE):
+    wave, step = min(_WAVE, size.lifecycles), max(_WAVE, size.lifecycles // 10)
+    for done in range(wave, size.lifecycles + 1, wave):
         for act in (calls.start, calls.stop):
-            caller.together(_CALLERS, caller.NAMES[:_WAVE], act)
-        if (done + _WAVE) % step < _WAVE:
-            grown[done + _WAVE] = pss(lab)
-    *_, half, last = (grown[min(grown, key=lambda done: abs(done - size.lifecycles / 2))], grown[max(grown)])
+            caller.together(_CALLERS, caller.NAMES[:wave], act)
+        if done % step < wave:
+            grown[done] = pss(lab)
+    last = grown[size.lifecycles] = pss(lab)
+    half = grown[min(grown, key=lambda done: abs(done - size.lifecycles / 2))]
     points = tuple((float(max(done, 1)), megabytes) for done, megabytes in grown.items())
     return figures.Outcome(
         figures=(

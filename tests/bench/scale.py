@@ -15,6 +15,7 @@ class Scale:
     machines: tuple[int, ...]
     names: int | None  # of the seed's zone; None: all
     boot: int  # containers that come up with the engine
+    ways: int  # from a machine to a server
     seconds: float  # of one stream of octets
 
     @property
@@ -37,6 +38,7 @@ FULL = Scale(
     machines=(10, 100),
     names=None,
     boot=30,
+    ways=3,
     seconds=3,
 )
 SMOKE = Scale(
@@ -48,5 +50,6 @@ SMOKE = Scale(
     machines=(1, 2),
     names=1,
     boot=2,
+    ways=1,
     seconds=0.2,
 )
