@@ -78,6 +78,7 @@ def connect() -> Client:
 def _unreached(said: str) -> tuple[str, str]:
     """Tell why an engine could not be reached from what the SDK says, and what to do about it."""
     begin = "systemctl start docker (without systemd: service docker start)"
+    elsewhere = "DOCKER_HOST names one: unix:///PATH, tcp://HOST:PORT"
     known = {
         "Permission denied": ("permission denied", "use sudo, or join the group docker"),
         "timed out": (
@@ -86,10 +87,10 @@ def _unreached(said: str) -> tuple[str, str]:
         ),
         "No such file or directory": ("it is not running", begin),
         "Connection refused": ("it is not running", begin),
+        "bind address": ("that is no address of an engine", elsewhere),
     }
     for sign, words in known.items():
         if sign in said:
             return words
-    return said.rpartition(": ")[2].strip(
-        "'\")( "
-    ) or said, "DOCKER_HOST names another one: unix:///PATH, tcp://HOST:PORT"
+    last = said.rpartition(": ")[2].strip("'\")( ")
+    return last or said, elsewhere

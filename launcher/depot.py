@@ -54,10 +54,11 @@ class Depot:
 
     def snapshots(self, name: str = "") -> tuple[stock.Snapshot, ...]:
         """List the snapshots of one machine, or of all, the oldest first."""
-        wanted = f"{model.SNAPSHOT_LABEL}={name}" if name else model.SNAPSHOT_LABEL
+        begin = f"{_REPOSITORY}/{name}:" if name else f"{_REPOSITORY}/"  # the label keeps the name it was taken under
         with api.refusing("list the snapshots"):
-            listed = self._client.images(filters={"label": wanted})
-            found = [self._snapshot(ref) for entry in listed for ref in entry["RepoTags"] or () if _is_snapshot(ref)]
+            listed = self._client.images(filters={"label": model.SNAPSHOT_LABEL})
+            names = [reference for entry in listed for reference in entry["RepoTags"] or ()]
+            found = [self._snapshot(reference) for reference in names if reference.startswith(begin)]
         return tuple(sorted(found, key=lambda snapshot: snapshot.created))
 
     def _snapshot(self, reference: str) -> stock.Snapshot:
@@ -164,7 +165,3 @@ def _using(image: str) -> Iterator[None]:
             f"cannot use the image {image}: the engine does not have it",
             hint=f"docker pull {image}, or fhv image bootstrap debian --suite bookworm --tag {image}",
         ) from error
-
-
-def _is_snapshot(reference: str) -> bool:
-    return reference.startswith(f"{_REPOSITORY}/")

@@ -64,6 +64,12 @@ class Exchange:
         self._discard(_aside(name))
         return tuple(filter(None, (warned, booted)))
 
+    def again(self, machine: model.Machine) -> None:
+        """Start a machine again whose stop was begun: one that a Ctrl-C left to the engine would come after the start."""
+        with contextlib.suppress(model.Cannot):
+            self.engine.stop(machine.name, machine.container)
+        self.engine.start(machine.name, machine.container)
+
     def boot(self, name: str, container: str, init: inits.Init) -> str:
         """Start a container that was just made, and wait until it is up."""
         self.report(name, "starting")
@@ -122,7 +128,7 @@ class Exchange:
             if self.engine.find(name) is None:
                 self.engine.rename(name, old.container, name)
             if old.runs:
-                self.engine.start(name, old.container)
+                self.again(old)
             self.report(name, "it is what it was before")
         except model.Cannot as error:
             raise model.Cannot(

@@ -152,7 +152,13 @@ class Upkeep:
     def _newcomer(self, text: str) -> tuple[model.Member, model.Network]:
         """Give the machine of the zone that is to be made, which is not there yet."""
         network = self.operator.maker.network()
-        member = self.operator.maker.fleet(network).member(text)
+        try:
+            member = self.operator.maker.fleet(network).member(text)
+        except model.Cannot as error:
+            raise model.Cannot(
+                f"cannot make {text}: {str(error).partition(': ')[2]}",
+                hint="choose a name of the zone, or add it there",
+            ) from error
         if self.engine.find(member.name) is not None:
             raise model.Cannot(
                 f"cannot make {member.name}: a container of this name is there",
@@ -199,7 +205,7 @@ class Upkeep:
     def _continue(self, machine: model.Machine) -> None:
         """Start the machine again that was to become another one."""
         self.operator.report(machine.name, "bringing back what was before")
-        self.engine.start(machine.name, machine.container)
+        self.operator.exchange.again(machine)
 
     @contextlib.contextmanager
     def _passing(self, image: str) -> Iterator[None]:

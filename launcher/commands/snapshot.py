@@ -11,6 +11,11 @@ _tag = click.argument("tag", required=False, default="")
 _json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
 
 
+def _short(name: str) -> str:
+    """Give the name without its domain: snapshots outlive their machine, and the engine knows them by it alone."""
+    return name.lower().partition(".")[0]
+
+
 class _Default(click.Group):
     """A group whose first word is a name, unless it is one of the commands."""
 
@@ -55,6 +60,7 @@ def remove(world: worlds.World, name: str, tags: tuple[str, ...], *, yes: bool) 
     from launcher import snapshots
 
     keep = keeping.keeper(worlds.operator(world), world)
+    name = _short(name)
     there = world.depot().snapshots(name)
     for tag in tags:
         snapshots.choose(name, there, tag)
@@ -76,7 +82,7 @@ def listing(world: worlds.World, name: str, *, as_json: bool) -> None:
 
     from launcher import tables, words
 
-    found = world.depot().snapshots(name)
+    found = world.depot().snapshots(_short(name))
     if as_json:
         click.echo(words.as_json(found))
         return
