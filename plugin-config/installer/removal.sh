@@ -27,12 +27,11 @@ uninstall() {
 }
 
 remove_from_engine() { # machines are told from other containers by their label; those only lose the network
-    local ids networks images id
+    local ids networks id
     if [[ -x $VENV/bin/gunicorn && -f $ETC/driver.env ]]; then start_services; fi
     start_engine
     ids=$(docker ps -aq --filter label=fullhost.machine)
     networks=$(docker network ls -q --filter driver=fullhost)
-    images=$(docker images -q --filter label=fullhost.suite | sort -u)
     if [[ $ids ]]; then
         step "machines: $(docker ps -a --filter label=fullhost.machine --format '{{.Names}}' | paste -sd ' ')"
         xargs docker rm --force --volumes <<<"$ids" >>"$LOG" 2>&1
@@ -43,7 +42,21 @@ remove_from_engine() { # machines are told from other containers by their label;
             xargs -rn 1 docker network disconnect --force "$id" >>"$LOG" 2>&1
         quiet docker network rm "$id"
     done
-    [[ -z $images ]] || xargs docker rmi --force <<<"$images" >>"$LOG" 2>&1
+    remove_images
+}
+
+remove_images() { # those of machines and their snapshots, the last made first: an image that another is made of cannot go
+    local before="" left
+    while left=$(machine_images) && [[ $left != "$before" ]]; do
+        xargs docker rmi --force <<<"$left" >>"$LOG" 2>&1 || true
+        before=$left
+    done
+    [[ -z $left ]] || echo "==> images stay that others are made of: $(paste -sd ' ' <<<"$left")"
+}
+
+machine_images() {
+    local label
+    for label in init snapshot; do docker images -q --filter "label=fullhost.$label"; done | awk '!seen[$0]++'
 }
 
 remove_packages() { # those that this installed and nothing else needs: apt knows which
