@@ -65,7 +65,7 @@ class Exchange:
         return tuple(filter(None, (warned, booted)))
 
     def again(self, machine: model.Machine) -> None:
-        """Start a machine again whose stop was begun: one that a Ctrl-C left to the engine would come after the start."""
+        """Start a machine again whose stop was begun: what a Ctrl-C left to the engine would come after the start."""
         with contextlib.suppress(model.Cannot):
             self.engine.stop(machine.name, machine.container)
         self.engine.start(machine.name, machine.container)

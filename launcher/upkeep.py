@@ -82,16 +82,15 @@ class Upkeep:
                 undo.callback(self._continue, machine)
                 self.operator.exchange.ending.end(machine)
             taken = self.depot.commit(machine)
-            undo.enter_context(self._passing(taken))
-            warnings = self._establish(
-                member, network, machine, taken, runs=machine.runs, volumes=machine.volumes, patient=False
-            )
-            self.engine.remove(machine.name, machine.container, force=False)
+            with self._passing(taken):
+                warnings = self._establish(
+                    member, network, machine, taken, runs=machine.runs, volumes=machine.volumes, patient=False
+                )
             undo.pop_all()
+        self.engine.remove(machine.name, machine.container, force=False)
         for snapshot in self.depot.snapshots(machine.name):
             self.depot.call(snapshot.reference, member.name, snapshot.tag)
             self.depot.forget(snapshot.reference)
-        self._tidy(taken)
         return model.Result(name=machine.name, done=f"is {member.name} now", warnings=warnings)
 
     def limit(self, machine: model.Machine, limits: specification.Limits) -> model.Result:
@@ -213,8 +212,5 @@ class Upkeep:
         try:
             yield
         finally:
-            self._tidy(image)
-
-    def _tidy(self, image: str) -> None:
-        with contextlib.suppress(model.Cannot):
-            self.depot.forget(image)
+            with contextlib.suppress(model.Cannot):
+                self.depot.forget(image)

@@ -3,9 +3,9 @@
 import dataclasses
 import ipaddress
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from launcher import booting, config, ending, exchange, machines, making, model, recognition, specification
+from launcher import booting, config, ending, exchange, machines, making, model, recognition, specification, stock
 
 SUBNET = ipaddress.IPv4Network("172.31.0.0/24")
 GATEWAY = ipaddress.IPv4Address("172.31.0.1")
@@ -98,7 +98,8 @@ class Engine:
     def __init__(self, *there: model.Machine) -> None:
         self.containers = {machine.name: machine for machine in there}
         self.failing: dict[str, BaseException] = {}
-        self.fails, self.failure = 0, model.Cannot("cannot do what it was told")
+        self.fails = 0
+        self.failure: BaseException = model.Cannot("cannot do what it was told")
         self.answers: dict[str, list[str]] = {}
         self.calls: list[str] = []
         self.made: list[model.Creation] = []
@@ -224,6 +225,10 @@ class Depot:
 
     def __init__(self) -> None:
         self.images: dict[str, Mapping[str, str]] = {SETTINGS.common.image: SYSTEMD}
+        self.kept: dict[str, str] = {}
+        self.brought = b""
+        self.fails = 0
+        self.failure: BaseException = model.Cannot("cannot do what it was told")
         self.failing: dict[str, BaseException] = {}
         self.calls: list[str] = []
 
@@ -232,12 +237,69 @@ class Depot:
         if verb in self.failing:
             raise self.failing[verb]
 
+    def _act(self, verb: str, image: str) -> None:
+        self._call(verb, image)
+        self.fails -= 1
+        if self.fails == 0:
+            raise self.failure
+
     def known(self, image: str) -> str:
         return ""
 
     def files(self, image: str, paths: tuple[str, ...]) -> Mapping[str, str]:
         self._call("files", image)
         return {path: target for path, target in self.images[image].items() if path in paths}
+
+    def commit(self, machine: model.Machine, *, tag: str = "") -> str:
+        self._act("commit", machine.name)
+        image = f"fullhost/snapshot/{machine.name}:{tag}" if tag else f"sha256:{machine.name}"
+        self.images[image] = SYSTEMD
+        if tag:
+            self.kept[image] = machine.image
+        return image
+
+    def snapshots(self, name: str = "") -> tuple[stock.Snapshot, ...]:
+        return tuple(
+            stock.Snapshot(
+                machine=reference.split("/")[-1].split(":")[0],
+                tag=reference.split(":")[1],
+                created="2026-11-24T10:00:00Z",
+                size=1,
+                image=image,
+                reference=reference,
+            )
+            for reference, image in self.kept.items()
+            if reference.startswith(f"fullhost/snapshot/{name}:" if name else "fullhost/snapshot/")
+        )
+
+    def call(self, image: str, name: str, tag: str) -> None:
+        self._call("call", image)
+        self.kept[f"fullhost/snapshot/{name}:{tag}"] = self.kept[image]
+
+    def forget(self, reference: str) -> None:
+        self._call("forget", reference)
+        self.kept.pop(reference, None)
+        del self.images[reference]
+
+    def sweep(self) -> None:
+        self._call("sweep", "")
+
+    def renew(self, image: str, script: str) -> str:
+        self._act("renew", image)
+        assert "machine-id" in script
+        self.images["sha256:renewed"] = SYSTEMD
+        return "sha256:renewed"
+
+    def export(self, image: str) -> Iterator[bytes]:
+        self._act("export", image)
+        yield b"the files of "
+        yield image.encode()
+
+    def bring_in(self, tree: Iterable[bytes], labels: Mapping[str, str]) -> str:
+        self._act("bring_in", labels[model.IMAGE_LABEL])
+        self.brought = b"".join(tree)
+        self.images["sha256:brought"] = SYSTEMD
+        return "sha256:brought"
 
 
 def machine(
