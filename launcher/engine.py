@@ -1,5 +1,6 @@
 """The Docker engine's containers, as few verbs."""
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import ipaddress
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 
 from launcher import api, conversation, model, specification, terminal
 
+_LOOKS_AT_ONCE = 8  # a hundred machines are listed three to five times as quickly as one by one
 STOP_SECONDS = 60  # longer than distributions' services take; the engine kills after this
 
 
@@ -96,7 +98,9 @@ class Engine:
         """List the machines, by name."""
         with api.refusing("list the machines"):
             listed = self._client.containers(all=True, filters={"label": model.MACHINE_LABEL})
-        found = map(self.find, sorted(entry["Names"][0].removeprefix("/") for entry in listed if entry["Names"]))
+        names = sorted(entry["Names"][0].removeprefix("/") for entry in listed if entry["Names"])
+        with concurrent.futures.ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
+            found = tuple(pool.map(self.find, names))
         return tuple(machine for machine in found if machine is not None and machine.ours)
 
     def create(self, creation: model.Creation, *, called: str = "") -> tuple[str, str]:
