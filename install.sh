@@ -51,10 +51,11 @@ step() {
 
 quiet() { "$@" >>"$LOG" 2>&1 </dev/null; }
 
-at_exit() {
-    local status=$? process
+at_exit() { # a signal leaves the exit code of the command before it: what is not finished is told by its step
+    local process
+    trap '' INT
     remove_proof
-    [[ $status -eq 0 || -z $STEP ]] && return
+    [[ $STEP ]] || return 0
     echo "install.sh: cannot finish: this failed: $STEP. The end of $LOG:" >&2
     tail -n 15 "$LOG" | sed 's/^/  | /' >&2
     for process in driver named engine; do
@@ -293,7 +294,10 @@ main() {
     (($# <= 1)) || { usage >&2 && exit 2; }
     ((EUID == 0)) || die "cannot do this as $(id -un): run it as root, with sudo"
     trap at_exit EXIT
+    trap 'exit 130' INT
     $command
+    STEP=""
+    exit 0 # whatever has become of this file meanwhile
 }
 
 main "$@"

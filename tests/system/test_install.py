@@ -12,6 +12,7 @@ from tests.system import bare
 pytestmark = pytest.mark.timeout(900)
 
 ZONE = "/etc/fullhost/local.zone"
+SETTINGS = "/etc/fullhost/driver.env"
 
 # Left on purpose: what dpkg and apt keep of packages that are gone, the users and groups of Debian's services, caches,
 # what systemd keeps of its own, and the certificates that the harness laid there (they go with their package).
@@ -148,10 +149,26 @@ def test_the_image_is_a_machine_and_not_somebody_s(machine: bare.Bare) -> None:
 
 
 def test_the_docker_cli_has_fhv_as_a_plugin(machine: bare.Bare) -> None:
-    assert machine.said("docker", "fhv", "list") == machine.said("fhv", "list")
+    assert machine.said("docker", "fhv", "list", "--json") == machine.said("fhv", "list", "--json")
     assert re.search(r"\n +fhv\* +Full hosts: ", machine.said("docker", "--help"))
     refused = machine.run("docker", "fhv", "start", "nothere")
     assert (refused.status, "cannot start nothere: the zone local gives it no address" in refused.output) == (1, True)
+
+
+def test_what_is_beside_the_code_is_installed_too(machine: bare.Bare) -> None:
+    topics = {path.stem for path in (bare.CHECKOUT / "launcher/topics").glob("*.md")}
+    assert {topic for topic in topics if machine.run("fhv", "help", topic).status} == set()
+    assert "fhv" in (machine.root / "usr/share/bash-completion/completions/fhv").read_text(encoding="utf-8")
+    image = ("--tag", "fullhost/debian:built", "--build-arg", "BASE=fullhost/debian:bookworm")
+    assert "fullhost/debian:built" in machine.said("fhv", "image", "build", "debian", *image)
+
+
+def test_a_snapshot_is_taken_and_restored(machine: bare.Bare) -> None:
+    machine.said("fhv", "snapshot", "web", "calm")
+    machine.said("docker", "exec", "web", "rm", "/etc/issue")
+    machine.said("fhv", "restore", "--yes", "web", "calm")
+    assert machine.said("docker", "exec", "web", "ls", "/etc/issue") == "/etc/issue"
+    machine.said("fhv", "snapshot", "web", "of-a-snapshot")  # an image that is made of the one before
 
 
 def test_a_second_run_leaves_what_the_user_edited(machine: bare.Bare) -> None:
@@ -223,6 +240,10 @@ def test_with_systemd_units_do_it_and_a_boot_needs_nobody() -> None:
         assert "docker.service" in machine.said("systemctl", "show", "-P", "Before", "fullhost.service").split()
         exposure = machine.said("systemd-analyze", "security", "--no-pager", "fullhost.service").splitlines()[-1]
         assert float(re.findall(r"\d+\.\d+", exposure)[0]) < 2.5
+        for setting, owner in (("FULLHOST_SOCKET_GROUP=daemon", "root:daemon 660"), ("", "root:root 600")):
+            machine.said("sh", "-c", f"sed -i /SOCKET_GROUP/d {SETTINGS}; echo {setting} >>{SETTINGS}")
+            machine.said("systemctl", "restart", "fullhost.service")
+            assert machine.said("stat", "-c", "%U:%G %a", "/run/docker/plugins/fullhost.sock") == owner
 
         machine.reboot()
         assert booted(machine) == "running"
