@@ -1,9 +1,9 @@
 """The wire types of the remote IPAM protocol (moby, libnetwork/ipams/remote/api), parsed and made once."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from netplugin import model, protocol
+from netplugin import model, options, protocol
 
 ADDRESS_SPACE = "fullhost"
 _NAME = "com.docker.network.endpoint.name"  # from engine 29.0 on
@@ -36,15 +36,38 @@ class RequestAddress:
     @classmethod
     def from_json(cls, body: protocol.Json) -> "RequestAddress":
         """Parse the body of IpamDriver.RequestAddress."""
-        options = body.get("Options") or {}
-        if not isinstance(options, dict):
+        given = body.get("Options") or {}
+        if not isinstance(given, dict):
             raise _malformed("Options", "is no object")
         return cls(
             pool_id=_text(body, "PoolID"),
             address=_text(body, "Address"),
-            gateway=_text(options, _KIND) == _GATEWAY,
-            name=_text(options, _NAME) or None,
+            gateway=_text(given, _KIND) == _GATEWAY,
+            name=_text(given, _NAME) or None,
         )
+
+
+def wanted(
+    request: protocol.CreateNetwork, *, pools: Callable[[], tuple[tuple[str, int], ...]]
+) -> tuple[model.Ipam, Mapping[str, str]]:
+    """Tell who gives out the addresses of a network to make, and its options; what cannot be served is refused.
+
+    `pools` asks for those of which the engine chooses one.
+    """
+    options.refuse_unserved(
+        pools=request.pools,
+        reserved=request.reserved,
+        ipv4=request.ipv4,
+        ipv6=request.ipv6,
+        internal=request.internal,
+    )
+    (pool,), given = request.pools, request.options
+    if pool == "0.0.0.0/0":
+        return model.Ipam.NULL, given
+    own = request.spaces == {ADDRESS_SPACE}
+    if not own:
+        options.refuse_choice(pool, given, pools())
+    return model.Ipam.OWN if own else model.Ipam.ENGINE, options.with_pool(given, pool, request.gateway)
 
 
 def capabilities() -> protocol.Answer:

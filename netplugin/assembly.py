@@ -9,6 +9,7 @@ import typing
 from collections.abc import Callable
 
 from netplugin import (
+    agreement,
     assignment,
     config,
     control,
@@ -79,12 +80,15 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
     """Return the use cases over leaves."""
     counters, told, woken = counting.Counters(), dict[str, str](), threading.Event()
     count = counters.add
+    assigner = assignment.Assigner(store=over.store, zone=over.zone, engine=over.engine, now=_now, count=count)
+    agreed = agreement.Agreement(store=over.store, assigner=assigner)
     use = driver.Driver(
         store=over.store,
         links=over.links,
         firewall=over.firewall,
         engine=over.engine,
-        assigner=assignment.Assigner(store=over.store, zone=over.zone, engine=over.engine, now=_now, count=count),
+        assigner=assigner,
+        agreement=agreed,
         wake=woken.set,
         defaults=settings.network_defaults,
         now=_now,
@@ -116,7 +120,7 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
         driver=use,
         keeper=keep,
         control=asked,
-        ipam=ipam.Ipam(store=over.store, assigner=use.assigner),
+        ipam=ipam.Ipam(store=over.store, agreement=agreed),
         woken=woken,
         count=count,
     )

@@ -47,9 +47,7 @@ class Assigner:
         """Return the assignment of a new endpoint; provisional where nobody can tell yet whose it is."""
         owner = identity.by_option(option, domain=network.domain) or self._candidate(network)
         if owner is None:
-            return model.Assignment(
-                name=None, rung=model.Rung.PROVISIONAL, source=model.Source.RANGE, avoid=self._given(network)
-            )
+            return self.unknown(network)
         leased = self.store.leased(network.id, owner.name) if network.stale is model.Stale.SERVE else None
         if leased is None or network.id not in self.quiet or self.now() >= self.quiet[network.id]:
             try:
@@ -67,25 +65,11 @@ class Assigner:
         self.count("dns.silent")
         return model.Assignment(name=owner.name, rung=owner.rung, source=model.Source.CACHE, address=leased)
 
-    def agree(self, option: str | None, address: ipaddress.IPv4Address, network: model.Network) -> model.Assignment:
-        """Return the assignment of an address that came with the request: forward and reverse have to agree."""
-        name = option or self.zone.pointer(address, network)
-        if name is None:
-            raise model.Cannot(
-                f"give the container {address}",
-                why=f"the DNS server {network.dns} has no PTR record for it in {network.domain}",
-                hint="add one, or name the container: driver-opt=fullhost.name=NAME",
-                reason=model.Reason.MISSING,
-            )
-        assigned = self.assign(name, network)
-        if assigned.address != address:
-            raise model.Cannot(
-                f"give {assigned.name} the address {address}",
-                why=f"DNS gives {assigned.name}.{network.domain} {assigned.address}",
-                hint=f"ask for it with --ip {assigned.address}, or mend the zone",
-                reason=model.Reason.CONFLICT,
-            )
-        return dataclasses.replace(assigned, rung=model.Rung.ADDRESS)
+    def unknown(self, network: model.Network) -> model.Assignment:
+        """Return a provisional assignment, whose address is none of the zone's."""
+        return model.Assignment(
+            name=None, rung=model.Rung.PROVISIONAL, source=model.Source.RANGE, avoid=self._given(network)
+        )
 
     def verify(self, endpoint: model.Endpoint) -> bool:
         """Tell whether it is known for sure, at Join, that the endpoint is of its container; a wrong one is refused.
@@ -103,8 +87,9 @@ class Assigner:
             return attachment is not None
         raise model.Cannot(
             f"give {attachment.name} the address of {endpoint.name}",
-            why=f"{endpoint.name} was the only container that waited to start, and {attachment.name} is another one",
-            hint=f"name it: docker network connect --driver-opt fullhost.name={attachment.name} NETWORK CONTAINER",
+            why=f"{endpoint.name} seemed to be the one that started, and {attachment.name} is another one",
+            hint=f"name it: docker network connect --driver-opt fullhost.name={attachment.name} NETWORK CONTAINER"
+            f" (and add --ip, where the network has a subnet of Docker's)",
             reason=model.Reason.CONFLICT,
         )
 

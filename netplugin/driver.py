@@ -7,7 +7,7 @@ import ipaddress
 import typing
 from collections.abc import Callable, Mapping
 
-from netplugin import addressing, allocation, assignment, deadline, model, naming, options, protocol, store
+from netplugin import addressing, agreement, allocation, assignment, deadline, model, naming, options, protocol, store
 
 
 class Links(typing.Protocol):
@@ -34,6 +34,7 @@ class Engine(typing.Protocol):
 
     def version(self) -> str: ...
     def network_ids(self) -> frozenset[str]: ...
+    def pools(self) -> tuple[tuple[str, int], ...]: ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +49,7 @@ class Driver:
     firewall: Firewall
     engine: Engine
     assigner: assignment.Assigner
+    agreement: agreement.Agreement
     defaults: Mapping[str, str]
     now: Callable[[], datetime.datetime]
     count: Callable[[str], None]
@@ -55,13 +57,10 @@ class Driver:
 
     def create_network(self, request: protocol.CreateNetwork) -> protocol.Answer:
         """Make bridge and rules; keep the options, which the engine never sends again. Asked twice, done once."""
-        own = request.spaces == {allocation.ADDRESS_SPACE}
-        options.refuse_unserved(
-            pools=request.pools, own=own, ipv4=request.ipv4, ipv6=request.ipv6, internal=request.internal
-        )
-        given = options.with_pool(request.options, request.pools[0], request.gateway) if own else request.options
+        kind, given = allocation.wanted(request, pools=self.engine.pools)
         options.refuse_engine(self.engine.version())
-        wish = options.network(request.network_id, given, defaults=self.defaults, created=self.now())
+        plain = options.network(request.network_id, given, defaults=self.defaults, created=self.now())
+        wish = dataclasses.replace(plain, ipam=kind)
         if any(network.id == wish.id for network in self.store.networks()):
             return protocol.Answer()
         self._make_way(wish)
@@ -158,10 +157,7 @@ class Driver:
     def _plug(self, request: protocol.CreateEndpoint, network: model.Network) -> model.Endpoint:
         """Write the row and make the veth, both or neither; an endpoint that this one supersedes goes first."""
         veth = naming.veth(request.endpoint_id)
-        if request.address is None:
-            assigned = self.assigner.assign(request.name, network)
-        else:
-            assigned = self.assigner.agree(request.name, request.address, network)
+        assigned = self.agreement.assign(request.name, request.address, request.mac, network)
         with contextlib.ExitStack() as undo:
             with self.store.transaction() as transaction:
                 endpoint = _endpoint(request, assigned, self._address(assigned, network), self.now())

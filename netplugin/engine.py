@@ -71,6 +71,14 @@ class Engine:
         except model.Cannot:
             return ""
 
+    def pools(self) -> tuple[tuple[str, int], ...]:
+        """Return the pools of the engine's settings, as subnet and prefix of the parts; none if it is silent."""
+        try:
+            found = self._ask("learn the engine's pools", lambda client: client.info()).get("DefaultAddressPools")
+        except model.Cannot:
+            return ()
+        return tuple((str(pool["Base"]), int(pool["Size"])) for pool in found or ())
+
     def network_ids(self) -> frozenset[str]:
         """Return the ids of all networks that the engine has."""
         networks = self._ask("list the networks", lambda client: client.networks())
@@ -119,7 +127,11 @@ class Engine:
             if attached:
                 client.disconnect_container_from_network(move.container, move.network_id)
             client.connect_container_to_network(
-                move.container, move.network_id, aliases=list(move.aliases), driver_opt=dict(move.options)
+                move.container,
+                move.network_id,
+                ipv4_address=str(move.address) if move.address else None,
+                aliases=list(move.aliases),
+                driver_opt=dict(move.options),
             )
 
     def _attached(self, network_id: str, container: str) -> "_Attached | None":

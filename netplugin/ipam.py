@@ -2,13 +2,14 @@
 
 It keeps no state: a pool's id is its text, so that a restarted driver understands it. An address has to be known here,
 since the engine takes no answer without one (ErrNoIPReturned in libnetwork/ipams/remote); but before 29 it does not
-tell for which container it asks. So it is given with `--ip`, or the engine names the endpoint; nobody guesses.
+tell for which container it asks. So, without `--ip`, it is that of the only container that waits to start, or one of
+the network's range, from which the settlement moves the container.
 """
 
 import dataclasses
 import ipaddress
 
-from netplugin import allocation, assignment, model, options, protocol, store
+from netplugin import agreement, allocation, model, options, protocol, store
 
 _CREATE = "docker network create -d fullhost --ipam-driver fullhost --subnet 172.31.0.0/24 NAME"
 
@@ -18,7 +19,7 @@ class Ipam:
     """The IPAM driver over its leaves."""
 
     store: store.Store
-    assigner: assignment.Assigner
+    agreement: agreement.Agreement
 
     def request_pool(self, request: allocation.RequestPool) -> protocol.Answer:
         """Answer with the pool that was asked for: a subnet is the user's choice, never the driver's."""
@@ -41,12 +42,22 @@ class Ipam:
     def request_address(self, request: allocation.RequestAddress) -> protocol.Answer:
         """Answer with the address of a gateway, with the one asked for, or with the one that DNS gives the name."""
         subnet = self._subnet(request.pool_id)
+        network = next((network for network in self.store.networks() if network.subnet == subnet), None)
         if request.address:
             address = _parsed(request.address)
+            if network is not None:
+                self.agreement.forget(address, network)
         elif request.gateway:
             address = subnet[1]
+        elif network is None:
+            raise model.Cannot(
+                f"give an address of {subnet}",
+                why="the driver has no record of a network with it",
+                hint=f"docker network rm NAME, and {_CREATE}",
+                reason=model.Reason.MISSING,
+            )
         else:
-            address = self._named(request.name, subnet)
+            address = self.agreement.promise(request.name, network)
         if address not in subnet:
             raise model.Cannot(f"give the address {address}", why=f"it is none of {subnet}", hint="give one of it")
         return allocation.address_given(str(ipaddress.IPv4Interface((address, subnet.prefixlen))))
@@ -64,18 +75,6 @@ class Ipam:
                 why="it is none of this driver",
                 hint=f"type: {_CREATE}",
             ) from None
-
-    def _named(self, name: str | None, subnet: ipaddress.IPv4Network) -> ipaddress.IPv4Address:
-        network = next((network for network in self.store.networks() if network.subnet == subnet), None)
-        if network is None or name is None:
-            raise model.Cannot(
-                f"give the container an address of {subnet}",
-                why="the engine names no container to an IPAM driver before version 29, and nobody guesses",
-                hint="add --ip ADDRESS (compose: ipv4_address), or make the network with --ipam-driver null",
-            )
-        address = self.assigner.assign(name, network).address
-        assert address is not None  # noqa: S101 - who has a name is never provisional
-        return address
 
 
 def _parsed(text: str) -> ipaddress.IPv4Address:

@@ -28,6 +28,7 @@ class Rung(enum.StrEnum):
 
     OPTION = "option"  # the endpoint's driver option fullhost.name
     ADDRESS = "address"  # the address that came with the request: the name is its PTR
+    NAMED = "named"  # an engine from 29 on told it, when it asked the IPAM driver for an address
     CANDIDATE = "candidate"  # the only container that is about to join the network
     PROVISIONAL = "provisional"  # nothing yet: the keeper learns the name once the container has joined
 
@@ -45,6 +46,14 @@ class Stale(enum.StrEnum):
 
     SERVE = "serve"  # give the address that the name had the last time
     REFUSE = "refuse"
+
+
+class Ipam(enum.StrEnum):
+    """Who gives out the addresses of a network: the three kinds of networks."""
+
+    NULL = "null"  # nobody before CreateEndpoint does
+    OWN = "fullhost"  # the driver's own IPAM driver
+    ENGINE = "default"  # the engine, which knows nothing of DNS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,6 +89,7 @@ class Network:
     range: ipaddress.IPv4Network
     stale: Stale
     created: datetime.datetime
+    ipam: Ipam = Ipam.NULL
 
     @property
     def gateway_interface(self) -> ipaddress.IPv4Interface:
@@ -118,7 +128,10 @@ class Veth:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Move:
-    """A container that is to have another endpoint than `endpoint_id`, named so; with what its attachment had."""
+    """A container that is to have another endpoint than `endpoint_id`, named so; with what its attachment had.
+
+    It comes with its `address` (docker network connect --ip) where the network has a pool of addresses.
+    """
 
     container: str
     network_id: str
@@ -126,6 +139,7 @@ class Move:
     name: str
     aliases: tuple[str, ...]
     options: dict[str, str]
+    address: ipaddress.IPv4Address | None = None
 
 
 class Whereabouts(enum.StrEnum):
@@ -156,7 +170,8 @@ class Owner:
 class Assignment:
     """Whose an endpoint is and which address it gets.
 
-    A provisional one has neither name nor address: any free one of the dynamic range but those to `avoid`.
+    A provisional one has no address of its own: any free one of the dynamic range but those to `avoid`, or the one that
+    was given out already; whose name is known, but not that address, is as provisional.
     """
 
     name: str | None
@@ -168,7 +183,7 @@ class Assignment:
     @property
     def settled(self) -> bool:
         """Tell whether there is nothing to find out about it any more."""
-        return self.rung in {Rung.OPTION, Rung.ADDRESS} and self.source is Source.DNS
+        return self.rung in {Rung.OPTION, Rung.ADDRESS, Rung.NAMED} and self.source is Source.DNS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

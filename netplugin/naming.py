@@ -60,6 +60,13 @@ def mac(address: ipaddress.IPv4Address) -> str:
     return ":".join(f"{octet:02x}" for octet in b"\x02\x66" + address.packed)
 
 
+def claimed(hardware: str, subnet: ipaddress.IPv4Network) -> ipaddress.IPv4Address | None:
+    """Return the address of the subnet that a hardware address follows from, None where it follows from none."""
+    octets = bytes.fromhex(hardware.replace(":", ""))
+    address = ipaddress.IPv4Address(octets[2:])
+    return address if octets[:2] == b"\x02\x66" and address in subnet else None
+
+
 def port_mac(gateway: ipaddress.IPv4Address) -> str:
     """Return the hardware address of every host end on the gateway's bridge: high, and the same for all.
 

@@ -21,6 +21,9 @@ DEFAULTS: Mapping[str, str] = {
 _ENGINE_KEYS = frozenset({"com.docker.network.advertise_addr_nmsgs", "com.docker.network.advertise_addr_ms"})
 _BROKEN_ENGINES = frozenset({"29.0.0", "29.0.1", "29.0.2"})
 _SPECIAL = ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3")
+# The pools of which an engine chooses one, and the prefix of each (libnetwork/ipamutils).
+_POOLS = (*((f"172.{n}.0.0/16", 16) for n in range(17, 32)), ("192.168.0.0/16", 20))
+_CREATE = "docker network create -d fullhost --ipam-driver null [-o fullhost.KEY=VALUE …] NAME"
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 T = typing.TypeVar("T")
@@ -59,7 +62,7 @@ def network(
 
 
 def with_pool(given: Mapping[str, str], pool: str, gateway: str) -> dict[str, str]:
-    """Return the options with what the pool of the driver's own IPAM says; one that contradicts it is refused."""
+    """Return the options with what the pool of an IPAM driver says; one that contradicts it is refused."""
     told = {f"{PREFIX}subnet": pool} | ({f"{PREFIX}gateway": gateway.partition("/")[0]} if gateway else {})
     for option, text in told.items():
         if given.get(option, text) != text:
@@ -67,18 +70,30 @@ def with_pool(given: Mapping[str, str], pool: str, gateway: str) -> dict[str, st
     return {**given, **told}
 
 
-def refuse_unserved(*, pools: tuple[str, ...], own: bool, ipv4: bool, ipv6: bool, internal: bool) -> None:
-    """Refuse what this driver does not do, each with the command to type instead; `own` are pools of its IPAM."""
-    if (len(pools) != 1 if own else pools != ("0.0.0.0/0",)) or not ipv4:
-        why = "another IPAM driver than null would give out addresses; here DNS does"
+def refuse_unserved(*, pools: tuple[str, ...], reserved: bool, ipv4: bool, ipv6: bool, internal: bool) -> None:
+    """Refuse what this driver does not do, each with the command to type instead."""
+    if len(pools) != 1 or not ipv4:
+        why = "a network has one IPv4 subnet here, no more and no less"
+    elif reserved:
+        why = "addresses are reserved in the zone here (--aux-address): a name with an A record has its own"
     elif ipv6:
         why = "IPv6 is not served yet"
     elif internal:
         why = "a network without a way out (--internal) is not served yet"
     else:
         return
-    create = "docker network create -d fullhost --ipam-driver null [-o fullhost.KEY=VALUE …] NAME"
-    raise model.Cannot("make the network", why=why, hint=f"type: {create}")
+    raise model.Cannot("make the network", why=why, hint=f"type: {_CREATE}")
+
+
+def refuse_choice(pool: str, given: Mapping[str, str], pools: tuple[tuple[str, int], ...]) -> None:
+    """Refuse a pool that the engine may have chosen itself; `pools` are those of its settings."""
+    if given.get(f"{PREFIX}subnet") == pool or not any(_is_part(pool, *of) for of in (*_POOLS, *pools)):
+        return
+    raise model.Cannot(
+        "make the network",
+        why=f"the engine chose the subnet {pool} and would choose the addresses, and here DNS does",
+        hint=f"type: {_CREATE}, or add --subnet; where {pool} is your own choice, add -o {PREFIX}subnet={pool}",
+    )
 
 
 def refuse_engine(version: str) -> None:
@@ -104,6 +119,17 @@ def clashes(wish: model.Network, other: model.Network) -> model.Cannot:
         why=f"the network {other.id[:12]} has the {same}",
         hint="give other ones with -o fullhost.bridge=… -o fullhost.subnet=…, or use that network",
         reason=model.Reason.CONFLICT,
+    )
+
+
+def _is_part(pool: str, base: str, prefix: int) -> bool:
+    """Tell whether an engine cuts the pool out of the base."""
+    subnet, whole = ipaddress.ip_network(pool), ipaddress.ip_network(base)
+    return (
+        isinstance(subnet, ipaddress.IPv4Network)
+        and isinstance(whole, ipaddress.IPv4Network)
+        and subnet.prefixlen == prefix
+        and subnet.subnet_of(whole)
     )
 
 

@@ -26,6 +26,7 @@ class CreateNetwork:
     pools: tuple[str, ...]
     spaces: frozenset[str]
     gateway: str
+    reserved: bool
     internal: bool
     ipv4: bool
     ipv6: bool
@@ -42,6 +43,7 @@ class CreateNetwork:
             pools=tuple(_text(entry, "Pool") for entry in data),
             spaces=frozenset(_text(entry, "AddressSpace") for entry in data),
             gateway=_text(data[0], "Gateway") if data else "",
+            reserved=any(entry.get("AuxAddresses") for entry in data),
             internal=options.get("com.docker.network.internal") is True,
             ipv4=options.get("com.docker.network.enable_ipv4") is not False,
             ipv6=options.get("com.docker.network.enable_ipv6") is True or bool(_list(body, "IPv6Data")),
@@ -188,11 +190,8 @@ def subject(body: Json) -> tuple[str, ...]:
 
 
 def _malformed(key: str, why: str) -> model.Cannot:
-    return model.Cannot(
-        "read the request",
-        why=f"{key} {why}",
-        hint="only the engine should call the driver; see the protocol's documents",
-    )
+    hint = "only the engine should call the driver; see the protocol's documents"
+    return model.Cannot("read the request", why=f"{key} {why}", hint=hint)
 
 
 def _id(body: Json, key: str) -> str:

@@ -27,6 +27,7 @@ def of_network(network: model.Network) -> tuple[Value, ...]:
         str(network.range),
         network.stale,
         network.created.isoformat(),
+        network.ipam,
     )
 
 
@@ -50,7 +51,8 @@ def of_endpoint(endpoint: model.Endpoint) -> tuple[Value, ...]:
 def of_move(move: model.Move) -> tuple[Value, ...]:
     """Return the row of a move."""
     aliases, options = json.dumps(move.aliases), json.dumps(move.options)
-    return move.container, move.network_id, move.endpoint_id, move.name, aliases, options
+    address = None if move.address is None else str(move.address)
+    return move.container, move.network_id, move.endpoint_id, move.name, aliases, options, address
 
 
 def move(row: Row) -> model.Move:
@@ -62,6 +64,7 @@ def move(row: Row) -> model.Move:
         name=str(row["name"]),
         aliases=tuple(json.loads(str(row["aliases"]))),
         options=dict(json.loads(str(row["options"]))),
+        address=None if row["address"] is None else ipaddress.IPv4Address(str(row["address"])),
     )
 
 
@@ -80,6 +83,7 @@ def network(row: Row) -> model.Network:
         range=ipaddress.IPv4Network(str(row["range"])),
         stale=model.Stale(str(row["stale"])),
         created=datetime.datetime.fromisoformat(str(row["created"])),
+        ipam=model.Ipam(str(row["ipam"])),
     )
 
 

@@ -83,7 +83,7 @@ class Settler:
                 self.moved.pop(attachment.container or "", None)
                 self.count(f"settled.{endpoint.rung}")
             elif attachment.container is not None:
-                self._move(endpoint, attachment.container, name, address)
+                self._move(endpoint, attachment.container, name, address, network)
             self.told.pop(endpoint.id, None)
         except model.Cannot as error:
             if self.told.get(endpoint.id) != str(error):
@@ -97,7 +97,14 @@ class Settler:
             return endpoint.name
         return naming.label(attachment.name, domain=network.domain)
 
-    def _move(self, endpoint: model.Endpoint, container: str, name: str, address: ipaddress.IPv4Address) -> None:
+    def _move(
+        self,
+        endpoint: model.Endpoint,
+        container: str,
+        name: str,
+        address: ipaddress.IPv4Address,
+        network: model.Network,
+    ) -> None:
         """Move the container, unless another one lives at the address: then it would only lose what it has.
 
         The address is remembered first, for an endpoint that is made while DNS is not asked; and nobody is moved to
@@ -120,6 +127,8 @@ class Settler:
                 reason=model.Reason.CONFLICT,
             )
         move = self.engine.prepare(endpoint, container, name=name)
+        if network.ipam is not model.Ipam.NULL:
+            move = dataclasses.replace(move, address=address)
         with self.store.transaction() as transaction:
             transaction.lease(endpoint.network_id, name, address)
             transaction.begin(move)

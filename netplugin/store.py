@@ -12,12 +12,13 @@ from netplugin import deadline, model, rows
 BUSY_SECONDS = 2.0  # how long a transaction waits for another one
 _WHAT = "keep the driver's state"
 CACHE_KIB = 256  # of each thread's connection, of which there may be dozens; SQLite's own choice is 2,048
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE network (
     id TEXT PRIMARY KEY, bridge TEXT NOT NULL UNIQUE, bridge_made INTEGER NOT NULL, subnet TEXT NOT NULL,
     gateway TEXT NOT NULL, domain TEXT NOT NULL, dns_address TEXT NOT NULL, dns_port INTEGER NOT NULL,
-    snat INTEGER NOT NULL, mtu INTEGER NOT NULL, range TEXT NOT NULL, stale TEXT NOT NULL, created TEXT NOT NULL
+    snat INTEGER NOT NULL, mtu INTEGER NOT NULL, range TEXT NOT NULL, stale TEXT NOT NULL, created TEXT NOT NULL,
+    ipam TEXT NOT NULL
 ) STRICT;
 CREATE TABLE endpoint (
     id TEXT PRIMARY KEY, network_id TEXT NOT NULL REFERENCES network (id), name TEXT,
@@ -26,13 +27,17 @@ CREATE TABLE endpoint (
 ) STRICT;
 CREATE TABLE move (
     container TEXT PRIMARY KEY, network_id TEXT NOT NULL REFERENCES network (id), endpoint_id TEXT NOT NULL,
-    name TEXT NOT NULL, aliases TEXT NOT NULL, options TEXT NOT NULL
+    name TEXT NOT NULL, aliases TEXT NOT NULL, options TEXT NOT NULL, address TEXT
 ) STRICT;
 CREATE TABLE lease (
     network_id TEXT NOT NULL REFERENCES network (id), name TEXT NOT NULL, address TEXT NOT NULL,
     PRIMARY KEY (network_id, name)
 ) STRICT;
 """
+# By the version of a file, what makes it one of the next; a column that comes later is the last one here and there.
+_MIGRATIONS = {
+    1: "ALTER TABLE network ADD COLUMN ipam TEXT NOT NULL DEFAULT 'null'; ALTER TABLE move ADD COLUMN address TEXT",
+}
 
 
 class Store:
@@ -77,6 +82,12 @@ class Store:
         """Return the address that DNS gave the name the last time, or None."""
         query = "SELECT address FROM lease WHERE network_id = ? AND name = ?"
         return next((ipaddress.IPv4Address(str(row["address"])) for row in self._read(query, network_id, name)), None)
+
+    def lessee(self, network_id: str, address: ipaddress.IPv4Address) -> str | None:
+        """Return a name to which DNS gave the address the last time, or None where there is none or several."""
+        query = "SELECT name FROM lease WHERE network_id = ? AND address = ?"
+        names = [str(row["name"]) for row in self._read(query, network_id, str(address))]
+        return names[0] if len(names) == 1 else None
 
     def moves(self) -> tuple[model.Move, ...]:
         """Return the moves that were begun and of which nobody knows that they ended."""
@@ -160,13 +171,14 @@ class Transaction:
         self._connection, self.lasting = connection, False
 
     def prepare(self) -> None:
-        """Make the tables of a new file; refuse a file of a newer driver rather than guess at it."""
+        """Make the tables of a new file, or add to an older one; refuse one of a newer driver rather than guess."""
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         if version > _VERSION:
             raise sqlite3.DatabaseError(f"the file is of a newer driver (version {version}, not {_VERSION})")
-        if version == 0:
-            for statement in filter(str.strip, _SCHEMA.split(";")):
-                self._connection.execute(statement)
+        scripts = [_MIGRATIONS[old] for old in range(version, _VERSION)] if version else [_SCHEMA]
+        for statement in filter(str.strip, ";".join(scripts).split(";")):
+            self._connection.execute(statement)
+        if version != _VERSION:
             self._connection.execute(f"PRAGMA user_version = {_VERSION}")
 
     def add_network(self, network: model.Network) -> None:

@@ -6,7 +6,7 @@ import datetime
 import ipaddress
 from collections.abc import Callable
 
-from netplugin import assignment, driver, ipam, keeper, model, naming, settlement, store
+from netplugin import agreement, assignment, driver, ipam, keeper, model, naming, settlement, store
 
 
 @dataclasses.dataclass
@@ -16,9 +16,11 @@ class World:
     links: dict[str, model.Port | None] = dataclasses.field(default_factory=dict)  # None: a bridge
     rules: set[str] = dataclasses.field(default_factory=set)
     zone: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    unpointed: bool = False  # there is no reverse zone
     waiting: tuple[str, ...] = ()
     networks: set[str] = dataclasses.field(default_factory=set)
     attached: dict[str, model.Attachment] = dataclasses.field(default_factory=dict)
+    asked_for: ipaddress.IPv4Address | None = None  # with the last move
     moved: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     silent: set[str] = dataclasses.field(default_factory=set)  # "dns" and "engine" do not answer
     woken: int = 0
@@ -112,7 +114,8 @@ class World:
     def pointer(self, address: ipaddress.IPv4Address, network: model.Network) -> str | None:
         self._ask("dns")
         assert network.domain
-        return next((name for name, given in self.zone.items() if str(address) in given), None)
+        named = (name for name, given in self.zone.items() if str(address) in given)
+        return None if self.unpointed else next(named, None)
 
     # the engine
 
@@ -123,6 +126,9 @@ class World:
 
     def version(self) -> str:
         return "" if "engine" in self.silent else self.engine_version
+
+    def pools(self) -> tuple[tuple[str, int], ...]:
+        return () if "engine" in self.silent else (("10.200.0.0/16", 24), ("fd00::/48", 64))
 
     def network_ids(self) -> frozenset[str]:
         self._ask("engine")
@@ -146,6 +152,7 @@ class World:
 
     def complete(self, move: model.Move) -> None:
         self._ask("engine")
+        self.asked_for = move.address
         assert move.aliases == ("alias",)
         if move.container == "gone":
             raise model.Cannot("move it", why="no such container", hint="-", reason=model.Reason.MISSING)
@@ -163,12 +170,14 @@ class World:
 
 def drive(world: World, state: store.Store, now: Callable[[], datetime.datetime]) -> driver.Driver:
     """Return a driver in the world."""
+    assigner = assignment.Assigner(store=state, zone=world, engine=world, now=now, count=world.count)
     return driver.Driver(
         store=state,
         links=world,
         firewall=world,
         engine=world,
-        assigner=assignment.Assigner(store=state, zone=world, engine=world, now=now, count=world.count),
+        assigner=assigner,
+        agreement=agreement.Agreement(store=state, assigner=assigner),
         defaults={},
         now=now,
         count=world.count,
@@ -176,9 +185,9 @@ def drive(world: World, state: store.Store, now: Callable[[], datetime.datetime]
     )
 
 
-def lend(world: World, state: store.Store, now: Callable[[], datetime.datetime]) -> ipam.Ipam:
-    """Return an IPAM driver in the world."""
-    return ipam.Ipam(store=state, assigner=drive(world, state, now).assigner)
+def lend(use: driver.Driver) -> ipam.Ipam:
+    """Return the IPAM driver beside a driver."""
+    return ipam.Ipam(store=use.store, agreement=use.agreement)
 
 
 def settle(world: World, state: store.Store) -> settlement.Settler:

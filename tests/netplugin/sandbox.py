@@ -170,6 +170,9 @@ class Engine:
     def version(self) -> str:
         return "28.5.2"
 
+    def pools(self) -> tuple[tuple[str, int], ...]:
+        return ()
+
     def network_ids(self) -> frozenset[str]:
         return frozenset(self.known["networks"])
 

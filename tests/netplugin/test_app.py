@@ -90,9 +90,7 @@ def client(world: World, clock: Clock, tmp_path: pathlib.Path) -> flask.testing.
         pid=1,
         started=clock(),
     )
-    return app.wire(
-        app.calls(use, keep, fakes.lend(world, state, clock)), app.questions(asked), count=world.count
-    ).test_client()
+    return app.wire(app.calls(use, keep, fakes.lend(use)), app.questions(asked), count=world.count).test_client()
 
 
 def post(client: flask.testing.FlaskClient, call: str, body: object) -> dict[str, object]:

@@ -46,6 +46,7 @@ def test_a_network_is_parsed_with_the_users_options() -> None:
         pools=("0.0.0.0/0",),
         spaces=frozenset({"null"}),
         gateway="",
+        reserved=False,
         internal=False,
         ipv4=True,
         ipv6=False,

@@ -67,6 +67,20 @@ def test_a_container_with_another_address_than_its_own_is_moved(
     assert str(settler.store.leased(NETWORK.id, "db")) == "172.31.0.3", "for an endpoint that is made meanwhile"
 
 
+@pytest.mark.parametrize("ipam", model.Ipam)
+def test_who_is_moved_on_a_network_with_a_pool_asks_for_the_address(
+    world: fakes.World, tmp_path: pathlib.Path, ipam: model.Ipam
+) -> None:
+    state = store.Store(tmp_path / "other.db")
+    with state.transaction() as transaction:
+        transaction.add_network(dataclasses.replace(NETWORK, ipam=ipam))
+    settler = fakes.settle(world, state)
+    given(settler, world, dataclasses.replace(PROVISIONAL, name="db", rung=model.Rung.OPTION), joined="other")
+    settler.settle()
+    assert world.moved == [(CONTAINER, "db")]
+    assert str(world.asked_for) == ("None" if ipam is model.Ipam.NULL else "172.31.0.3")
+
+
 def test_nobody_is_moved_to_the_same_place_over_and_over(settler: settlement.Settler, world: fakes.World) -> None:
     given(settler, world, PROVISIONAL, joined="db")
     for _ in range(3):

@@ -180,3 +180,51 @@ def test_what_has_to_outlive_a_power_cut_is_in_the_file_itself(state: store.Stor
     alone = tmp_path / "alone.db"  # without the log beside it, which nobody has written to the disk yet
     alone.write_bytes((tmp_path / "state" / "driver.db").read_bytes())
     assert store.Store(alone).networks() == (NETWORK,)
+
+
+def test_a_file_of_the_first_version_goes_on_working(tmp_path: pathlib.Path) -> None:
+    """What a driver of version 1 wrote, by the schema that it had."""
+    old = sqlite3.connect(tmp_path / "driver.db")
+    old.executescript(FIRST_VERSION)
+    old.close()
+    for _ in range(2):
+        state = store.Store(tmp_path / "driver.db")
+        assert state.networks() == (NETWORK,)
+        assert state.endpoints() == (ENDPOINT,)
+        (move,) = state.moves()
+        assert (move.name, move.address) == ("web", None)
+    moved = dataclasses.replace(move, address=ENDPOINT.address)
+    other = dataclasses.replace(NETWORK, id="2e" * 32, bridge="br8", ipam=model.Ipam.OWN)
+    with state.transaction() as transaction:
+        transaction.begin(moved)
+        transaction.add_network(dataclasses.replace(other, created=NETWORK.created.replace(hour=11)))
+    assert state.moves() == (moved,)
+    assert state.networks()[1].ipam is model.Ipam.OWN
+
+
+FIRST_VERSION = f"""
+CREATE TABLE network (
+    id TEXT PRIMARY KEY, bridge TEXT NOT NULL UNIQUE, bridge_made INTEGER NOT NULL, subnet TEXT NOT NULL,
+    gateway TEXT NOT NULL, domain TEXT NOT NULL, dns_address TEXT NOT NULL, dns_port INTEGER NOT NULL,
+    snat INTEGER NOT NULL, mtu INTEGER NOT NULL, range TEXT NOT NULL, stale TEXT NOT NULL, created TEXT NOT NULL
+) STRICT;
+CREATE TABLE endpoint (
+    id TEXT PRIMARY KEY, network_id TEXT NOT NULL REFERENCES network (id), name TEXT,
+    address TEXT NOT NULL, mac TEXT NOT NULL, rung TEXT NOT NULL, source TEXT NOT NULL, created TEXT NOT NULL,
+    settled INTEGER NOT NULL, sandbox TEXT, left INTEGER NOT NULL, UNIQUE (network_id, address)
+) STRICT;
+CREATE TABLE move (
+    container TEXT PRIMARY KEY, network_id TEXT NOT NULL REFERENCES network (id), endpoint_id TEXT NOT NULL,
+    name TEXT NOT NULL, aliases TEXT NOT NULL, options TEXT NOT NULL
+) STRICT;
+CREATE TABLE lease (
+    network_id TEXT NOT NULL REFERENCES network (id), name TEXT NOT NULL, address TEXT NOT NULL,
+    PRIMARY KEY (network_id, name)
+) STRICT;
+INSERT INTO network VALUES ('{NETWORK.id}', 'br0', 1, '172.31.0.0/24', '172.31.0.1', 'local', '127.0.0.1', 53,
+    1, 1500, '172.31.0.192/26', 'serve', '{NETWORK.created.isoformat()}');
+INSERT INTO endpoint VALUES ('{ENDPOINT.id}', '{NETWORK.id}', 'web', '172.31.0.2', '02:66:ac:1f:00:02', 'option',
+    'dns', '{ENDPOINT.created.isoformat()}', 1, NULL, 0);
+INSERT INTO move VALUES ('c0', '{NETWORK.id}', '{ENDPOINT.id}', 'web', '[]', '{{}}');
+PRAGMA user_version = 1;
+"""  # noqa: S608 - constants of the tests

@@ -1,4 +1,7 @@
-"""What real engines said to the driver (tests/lab/capture.py), said again: once, and each call twice."""
+"""What real engines said to the driver (tests/lab/capture.py), said again: once, and each call twice.
+
+What no engine here could say is constructed, and called so in its file and in the name of its test.
+"""
 
 import dataclasses
 import json
@@ -38,12 +41,20 @@ def test_each_engine_of_the_lab_was_captured() -> None:
 
 
 @pytest.mark.parametrize("path", CAPTURED, ids=lambda path: path.stem)
+def test_a_file_is_captured_or_says_that_it_is_constructed(path: pathlib.Path) -> None:
+    found = json.loads(path.read_text())
+    assert ("captured" in found) != ("constructed" in found)
+    assert ("constructed" in found) == path.stem.endswith("-constructed")
+    assert "IpamDriver.RequestAddress" in {pair.call for pair in pairs(path)}
+
+
+@pytest.mark.parametrize("path", CAPTURED, ids=lambda path: path.stem)
 @pytest.mark.parametrize("times", [1, 2])
 def test_it_is_answered_as_it_was(path: pathlib.Path, times: int, tmp_path: pathlib.Path, clock: Clock) -> None:
     world = fakes.World(zone={name: (address,) for name, address in ZONE.items()})
     state = store.Store(tmp_path / "driver.db")
     use, keep = fakes.drive(world, state, clock), fakes.keep(world, state, clock)
-    client = app.wire(app.calls(use, keep, fakes.lend(world, state, clock)), {}, count=world.count).test_client()
+    client = app.wire(app.calls(use, keep, fakes.lend(use)), {}, count=world.count).test_client()
     for pair in pairs(path):
         world.waiting = (pair.given,)
         for _ in range(times):
