@@ -1,11 +1,12 @@
 """Docker Compose, as Debian has it for each engine: three services up at once, each with its own name's address."""
 
 import re
+import textwrap
 from collections.abc import Mapping
 
 import pytest
 
-from tests.lab import commands, compose, images, world, zones
+from tests.lab import commands, compose, images, place, world, zones
 from tests.tally import Promise, Tally
 
 SERVICES = {"webserver": "172.31.0.3", "docs": "172.31.0.5", "ubuntu": "172.31.0.6"}
@@ -61,12 +62,12 @@ def inside(lab: world.Lab, container: str) -> str:
     return " ".join(re.findall(r"inet (\S+)/24", shown))
 
 
-def check(lab: world.Lab, right: Mapping[str, str], tally: Tally) -> None:
+def check(lab: world.Lab, right: Mapping[str, str], tally: Tally, *, container: str = "{}") -> None:
     """Wait until each has settled, and see with the containers' own eyes what they have."""
     found: dict[str, str] = {}
 
     def arrived() -> bool:
-        found.update({name: inside(lab, name) for name in right})
+        found.update({name: inside(lab, container.format(name)) for name in right})
         return found == right
 
     try:
@@ -158,3 +159,29 @@ def test_addresses_in_the_file(lab: world.Lab, networks: str, tally: Tally) -> N
     assert moved(lab) == 0
     own(lab).run(file, "down")
     check_gone(lab)
+
+
+def examples() -> list[str]:
+    """Return the compose files that the README shows."""
+    blocks = re.findall(r"(?m)^    services:\n(?: {4}.*\n)+", (place.CHECKOUT / "README.md").read_text())
+    return [textwrap.dedent(block) for block in blocks]
+
+
+def test_what_the_readme_shows(lab: world.Lab, tally: Tally) -> None:
+    zone, reverse, addresses = zones.LOCAL, zones.REVERSE, {"web": "172.31.0.2", "db": "172.31.0.3"}
+    for name, address in addresses.items():
+        zone = zone.replacing(name, f"A {address}")
+        reverse = reverse.replacing(address.rpartition(".")[2], f"PTR {name}.local.")
+    lab.nameserver.publish(zone, reverse)
+    image, newer = images.ensure(lab.engine, images.BUSYBOX_INIT), compose.Compose(lab.where, compose.OPTIONS)
+    assert examples()
+    for example in examples():
+        if "external" in example:
+            lab.create_network()
+        file = example.replace("IMAGE", image)
+        newer.run(file, "up", "--detach")
+        shown = {name: address for name, address in addresses.items() if f"\n  {name}:\n" in file}
+        check(lab, shown, tally, container="{}" if "container_name" in file else "lab-{}-1")
+        newer.run(file, "down", "--timeout", "0")
+        check_gone(lab)
+        lab.engine.clean()
