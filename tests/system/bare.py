@@ -68,7 +68,7 @@ class Bare:
         self.__exit__()
         self.__enter__()
 
-    def run(self, *command: str, environment: Mapping[str, str] | None = None, seconds: float = 90) -> Done:
+    def run(self, *command: str, environment: Mapping[str, str] | None = None, seconds: float = 300) -> Done:
         """Run a command on the machine, as root, with a clean environment."""
         spaces = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd")
         done = subprocess.run(
@@ -91,7 +91,7 @@ class Bare:
 
     def install(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Done:
         """Run install.sh of the checkout."""
-        return self.run("/srv/fullhost/install.sh", *arguments, environment=environment, seconds=500)
+        return self.run("/srv/fullhost/install.sh", *arguments, environment=environment, seconds=1200)
 
     def processes(self) -> list[str]:
         """Return the command lines of all processes of the machine but process 1."""

@@ -9,7 +9,7 @@ import pytest
 
 from tests.system import bare
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 ZONE = "/etc/fullhost/local.zone"
 SETTINGS = "/etc/fullhost/driver.env"
