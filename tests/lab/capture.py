@@ -20,6 +20,7 @@ def capture(version: str, cgroup: engine.Cgroup) -> pathlib.Path:
         lab.engine.restart()  # so that the first call of an engine's life is among them
         _live(lab)
         _live_with_addresses(lab)
+        _live_on_pools(lab)
         lines = [line.partition("DEBUG ")[2] for line in lab.driver.log.splitlines()]
         captured = {
             "engine": lab.engine.docker("version", "--format", "{{.Server.Version}}").strip(),
@@ -52,7 +53,17 @@ def _live_with_addresses(lab: world.Lab) -> None:
     lab.engine.docker(*create, "--subnet", "172.31.0.0/24", "--gateway", "172.31.0.1", "fullhost")
     lab.engine.docker(*_RUN, "database", "--network", "fullhost", "--ip", "172.31.0.2", *_SLEEP)
     _refused(lab, *_RUN, "nobody", "--network", "fullhost", "--ip", "172.31.0.77", *_SLEEP)
-    lab.engine.docker("rm", "--force", "database", "nobody")
+    lab.engine.docker(*_RUN, "monitor", "--network", "fullhost", *_SLEEP)
+    lab.engine.docker("rm", "--force", "database", "nobody", "monitor")
+    lab.engine.docker("network", "rm", "fullhost")
+
+
+def _live_on_pools(lab: world.Lab) -> None:
+    """Live on networks with Docker's own IPAM: one that is refused, and an address that was asked for."""
+    _refused(lab, "network", "create", "-d", "fullhost", "fullhost")
+    lab.engine.docker("network", "create", "-d", "fullhost", "--subnet", "172.31.0.0/24", "fullhost")
+    lab.engine.docker(*_RUN, "database", "--network", "fullhost", "--ip", "172.31.0.2", *_SLEEP)
+    lab.engine.docker("rm", "--force", "database")
     lab.engine.docker("network", "rm", "fullhost")
 
 
