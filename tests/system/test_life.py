@@ -1,0 +1,146 @@
+"""Machines over time: snapshots, copies, names, images, limits, archives, and what an interruption leaves."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+
+import pytest
+
+from tests.lab import images, world
+from tests.system import test_fhv
+
+
+class Fhv(test_fhv.Fhv):
+    """`fhv` that says what went wrong."""
+
+    def done(self, *words: str) -> str:
+        """Run it to its good end, and give what it says on standard output."""
+        ended = self(*words)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+    def note(self, name: str, text: str = "") -> str:
+        """Write a text into the machine, if there is one, and give the text that it has."""
+        if text:
+            self.done("exec", name, "sh", "-c", f"echo {text} >/root/note")
+        return self.done("exec", name, "cat", "/root/note").strip()
+
+
+@pytest.fixture
+def fhv(lab: world.Lab, network: str, tmp_path: pathlib.Path) -> Fhv:
+    """Give `fhv`, an image whose machines boot in no time, and no snapshot of an earlier test."""
+    assert network
+    kept = lab.engine.docker("images", "--format", "{{.Repository}}:{{.Tag}}", "fullhost/snapshot/*").split()
+    for reference in kept:
+        lab.engine.docker("rmi", "--force", reference)
+    made = Fhv(lab, tmp_path / "fhv.toml")
+    made.configure(images.ensure(lab.engine, images.BUSYBOX_INIT), '[machine.docs]\nvolumes = ["data:/data"]\n')
+    return made
+
+
+def _containers(lab: world.Lab) -> list[str]:
+    return sorted(lab.engine.docker("ps", "--all", "--format", "{{.Names}}").split())
+
+
+def test_a_machine_lives_through_all_that_is_done_to_it(lab: world.Lab, fhv: Fhv, tmp_path: pathlib.Path) -> None:
+    fhv.done("start", "docs")
+    fhv.done("exec", "docs", "sh", "-c", "mkdir -p /root; echo kept >/data/note")
+    assert fhv.note("docs", "one") == "one"
+    assert fhv.done("snapshot", "docs") == "docs: snapshot snap0\n"
+    assert fhv.note("docs", "two") == "two"
+    refused = fhv("restore", "docs")
+    assert (refused.returncode, "note: the files of docs since the snapshot snap0" in refused.stderr) == (1, True)
+    assert "hint: say it again with --yes" in refused.stderr
+    assert fhv.note("docs") == "two"
+    assert fhv.done("restore", "docs", "--yes") == "docs: restored from snap0\n"
+    assert fhv.note("docs") == "one"
+    assert fhv.done("exec", "docs", "cat", "/data/note") == "kept\n"
+
+    assert fhv.done("clone", "docs", "tester") == "tester: cloned from docs\n"
+    assert (fhv.note("tester"), fhv.note("tester", "other"), fhv.note("docs")) == ("one", "other", "one")
+    assert fhv.machines() == {"docs": "172.31.0.5", "tester": "172.31.0.7"}
+    assert _containers(lab) == ["docs", "tester"]
+
+
+def test_what_goes_elsewhere_is_the_same_machine(lab: world.Lab, fhv: Fhv, tmp_path: pathlib.Path) -> None:
+    fhv.done("start", "docs")
+    fhv.done("exec", "docs", "sh", "-c", "mkdir -p /root; echo one >/root/note; echo kept >/data/note")
+    fhv.done("snapshot", "docs")
+    archive = tmp_path / "docs.tar"
+    fhv.done("export", "docs", str(archive))
+    assert fhv("export", "docs", str(archive)).returncode == 1
+    assert fhv.done("import", str(archive), "workers") == "workers: imported, once docs\n"
+    assert (fhv.note("workers"), fhv.done("exec", "workers", "hostname").strip()) == ("one", "workers")
+
+    assert fhv.done("rename", "docs", "ubuntu") == "docs: is ubuntu now\n"
+    assert (fhv.note("ubuntu"), fhv.done("exec", "ubuntu", "cat", "/data/note")) == ("one", "kept\n")
+    assert fhv.machines()["ubuntu"] == "172.31.0.6"
+    assert [(s["machine"], s["tag"]) for s in json.loads(fhv.done("snapshots", "--json"))] == [("ubuntu", "snap0")]
+
+    fhv.done("rebuild", "workers", "--yes")
+    assert fhv("exec", "workers", "cat", "/root/note").returncode != 0
+    assert fhv.done("snapshot", "rm", "ubuntu", "snap0", "--yes") == "ubuntu: snapshot snap0 removed\n"
+    assert _containers(lab) == ["tester", "ubuntu", "workers"]
+
+
+def test_limits_hold_at_once_and_stay(lab: world.Lab, fhv: Fhv) -> None:
+    fhv.done("start", "docs")
+    able = json.loads(lab.engine.docker("info", "--format", "{{json .MemoryLimit}}"))
+    said = fhv.done("set", "docs", "memory=64m")
+    assert ("64 MiB of memory" in said) == able
+    fhv.done("rebuild", "docs", "--yes")
+    assert json.loads(fhv.done("list", "--json"))[0]["memory"] == (64 * 2**20 if able else 0)
+    assert fhv("set", "docs", "memory=1m").returncode == 1
+    assert "cannot set 'colour=red'" in fhv("set", "docs", "colour=red").stderr
+
+
+def test_one_that_does_not_come_up_gives_way_to_what_was_before(lab: world.Lab, fhv: Fhv) -> None:
+    fhv.done("start", "tester")
+    fhv.done("exec", "tester", "sh", "-c", "mkdir -p /root; mv /sbin/init /sbin/init.x")
+    # A script and no link to busybox, which takes its work from the name that it is called by.
+    fhv.done("exec", "tester", "sh", "-c", r"printf '#!/bin/sh\nexit 3\n' >/sbin/init; chmod +x /sbin/init")
+    fhv.done("snapshot", "tester", "broken")
+    fhv.done("exec", "tester", "sh", "-c", "rm /sbin/init; mv /sbin/init.x /sbin/init; echo here >/root/note")
+    failed = fhv("restore", "tester", "broken", "--yes")
+    assert (failed.returncode, "tester: it is what it was before" in failed.stderr) == (1, True)
+    assert (fhv.note("tester"), _containers(lab)) == ("here", ["tester"])
+    strange = pathlib.Path("/etc/passwd")
+    for words in (("clone", "tester", "nothere"), ("rename", "tester", "grafana"), ("import", str(strange), "docs")):
+        assert fhv(*words).returncode == 1
+    assert _containers(lab) == ["tester"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_an_interruption_leaves_a_machine_that_start_continues(
+    lab: world.Lab, fhv: Fhv, number: signal.Signals, tmp_path: pathlib.Path
+) -> None:
+    fhv.done("start", "tester")
+    fhv.done("exec", "tester", "sh", "-c", "mkdir -p /root; echo here >/root/note")
+    fhv.done("snapshot", "tester")
+    environment = {**lab.environment, "FHV_CONFIG": str(tmp_path / "fhv.toml")}
+    for step in ("stopping", "waiting"):
+        command = [*lab.enter, "fhv", "restore", "tester", "--yes"]
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as restoring:
+            for line in restoring.stderr or ():
+                if f"tester: {step}" in line:
+                    os.kill(restoring.pid, number)
+                    break
+            restoring.communicate(timeout=120)
+        if "tester.new" in _containers(lab):  # as the hint of fhv says
+            assert number == signal.SIGKILL
+            lab.engine.docker("rm", "--force", "tester.new")
+        fhv.done("start", "tester")
+        assert (fhv.note("tester"), _containers(lab)) == ("here", ["tester"])
+
+
+def test_two_restores_of_one_machine_do_not_fight(lab: world.Lab, fhv: Fhv, tmp_path: pathlib.Path) -> None:
+    fhv.done("start", "tester")
+    fhv.done("exec", "tester", "sh", "-c", "mkdir -p /root; echo here >/root/note")
+    fhv.done("snapshot", "tester")
+    environment = {**lab.environment, "FHV_CONFIG": str(tmp_path / "fhv.toml")}
+    command = [*lab.enter, "fhv", "restore", "tester", "--yes"]
+    both = [subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) for _ in range(2)]
+    assert 0 in [process.wait(timeout=120) for process in both]
+    assert (fhv.note("tester"), _containers(lab)) == ("here", ["tester"])
