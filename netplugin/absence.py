@@ -5,8 +5,9 @@ from collections.abc import Mapping
 
 BETWEEN = datetime.timedelta(seconds=1)  # two looks, while something is missed
 # The longest that a call takes, and what the engine does after it: it keeps a network or an endpoint a moment after
-# the driver has answered (createEndpoint in libnetwork/network.go), so what is just being made is missed, too.
-MAKING = datetime.timedelta(seconds=5)
+# the driver has answered (createEndpoint in libnetwork/network.go), so what is just being made is missed, too. On a
+# machine with fifty processes that want each of its processors a moment is seconds.
+MAKING = datetime.timedelta(seconds=10)
 
 
 class Absences:

@@ -6,8 +6,9 @@ import ipaddress
 from netplugin import model
 
 Address = ipaddress.IPv4Address
-# From CreateEndpoint until the sandbox takes the veth: up to 27.x a whole process start lies between.
-GRACE = datetime.timedelta(seconds=20)
+# From CreateEndpoint until the sandbox takes the veth: up to 27.x a whole process start lies between, and of thirty at
+# once on a busy machine the last one took more than 20 s. An engine that answers says sooner what is gone.
+GRACE = datetime.timedelta(seconds=120)
 
 
 def choose(name: str, answers: tuple[Address, ...], network: model.Network) -> Address:

@@ -65,7 +65,7 @@ AWAY = model.Port(bridge="br0", peer=model.Whereabouts.AWAY)
 
 @pytest.mark.parametrize(
     ("port", "age", "stale"),
-    [(None, 0, True), (HERE, 19, False), (HERE, 20, True), (AWAY, 0, False), (AWAY, 10**6, False)],
+    [(None, 0, True), (HERE, 119, False), (HERE, 120, True), (AWAY, 0, False), (AWAY, 10**6, False)],
 )
 def test_an_endpoint_is_stale_when_no_container_can_have_it(port: model.Port | None, age: int, stale: bool) -> None:
     now = ENDPOINT.created + datetime.timedelta(seconds=age)
@@ -79,8 +79,8 @@ def test_an_endpoint_is_stale_when_no_container_can_have_it(port: model.Port | N
         ("web", AWAY, 1, False),
         ("web", None, 1, True),
         ("other", HERE, 1, False),
-        ("other", HERE, 61, True),
-        ("other", AWAY, 61, False),
+        ("other", HERE, 121, True),
+        ("other", AWAY, 121, False),
         ("other", None, 1, True),
     ],
 )

@@ -314,7 +314,7 @@ class TestEndpoint:
         assert world.links == before
         assert [kept.id for kept in use.store.endpoints()] == [WEB]
 
-    @pytest.mark.parametrize(("name", "wait"), [("web", 0), ("twin", 21)])
+    @pytest.mark.parametrize(("name", "wait"), [("web", 0), ("twin", 121)])
     def test_an_endpoint_whose_deletion_never_came_makes_way(
         self, use: driver.Driver, world: fakes.World, clock: Clock, name: str, wait: float
     ) -> None:
