@@ -110,7 +110,9 @@ class Engine:
         """
         client, boot = self._client, creation.boot
         attachment = client.create_endpoint_config(
-            aliases=list(creation.aliases), driver_opt={"fullhost.name": creation.name}
+            ipv4_address=self._wish(creation),
+            aliases=list(creation.aliases),
+            driver_opt={"fullhost.name": creation.name},
         )
         host = client.create_host_config(
             binds=list(creation.volumes),
@@ -142,6 +144,12 @@ class Engine:
                 networking_config={"EndpointsConfig": {creation.network: attachment}},
             )
         return str(made["Id"]), "; ".join(made["Warnings"] or ())
+
+    def _wish(self, creation: model.Creation) -> str | None:
+        """Give the address to ask for: where the network has a pool, whoever gives it out has to be told."""
+        with api.refusing(f"look at the network {creation.network}"):
+            given_out = self._client.inspect_network(creation.network)["IPAM"]["Driver"] != "null"
+        return str(creation.address) if given_out and creation.address else None
 
     def start(self, name: str, container: str) -> None:
         """Start a container that is not running."""
@@ -187,9 +195,14 @@ class Engine:
         """Give a machine that does not run other aliases, from its next start."""
         client, network = self._client, machine.network
         with api.refusing(f"give {machine.name} the aliases that DNS gives it"):
+            had = client.inspect_container(machine.container)["NetworkSettings"]["Networks"][network]["IPAMConfig"]
             client.disconnect_container_from_network(machine.container, network)
             client.connect_container_to_network(
-                machine.container, network, aliases=list(aliases), driver_opt={"fullhost.name": machine.name}
+                machine.container,
+                network,
+                ipv4_address=(had or {}).get("IPv4Address") or None,
+                aliases=list(aliases),
+                driver_opt={"fullhost.name": machine.name},
             )
 
     def remove(self, name: str, container: str, *, force: bool) -> None:

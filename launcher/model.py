@@ -213,6 +213,7 @@ class Creation:
     dns: tuple[str, ...]
     dns_search: tuple[str, ...]
     autostart: bool = True
+    address: ipaddress.IPv4Address | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

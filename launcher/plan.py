@@ -90,6 +90,7 @@ def creation(
         dns=(str(network.dns),) if network.dns_port == 53 else (),
         dns_search=(network.domain,),
         autostart=spec.autostart,
+        address=member.address,
     )
 
 

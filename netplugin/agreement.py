@@ -64,7 +64,9 @@ class Agreement:
         """Return the assignment of a new endpoint, by all that came with it."""
         claimed = naming.claimed(mac, network.subnet) if mac and option is None else None
         if claimed is not None and (name := self._pointed(claimed, network)) is not None:
-            option, address = name, address or claimed
+            if address is None:
+                return self._asked(None, claimed, network)
+            option = name
         if address is None:
             return self.assigner.assign(option, network)
         promise = self.promises.get((network.id, address))

@@ -115,6 +115,7 @@ def test_a_machine_is_made_of_its_name_its_settings_and_what_its_init_needs(port
     assert (made.memory, made.cpus) == (1, 1.5)
     assert made.dns == dns
     assert made.dns_search == ("local",)
+    assert made.address == member.address, "for networks where somebody gives addresses out"
 
 
 @pytest.mark.parametrize("text", ["web", "WEB", "web.local", "web.local."])

@@ -256,7 +256,7 @@ def test_addresses_are_reserved_in_the_zone(client: flask.testing.FlaskClient) -
 @pytest.mark.parametrize(
     ("ipam", "address", "endpoint"),
     [
-        (model.Ipam.NULL, "", ("db", "172.31.0.3", "option", True)),
+        (model.Ipam.NULL, "", ("db", "172.31.0.3", "address", True)),
         (model.Ipam.ENGINE, "172.31.0.9/24", ("db", "172.31.0.9", "option", False)),
         (model.Ipam.ENGINE, "172.31.0.3/24", ("db", "172.31.0.3", "option", True)),
     ],
