@@ -155,7 +155,7 @@ daemon() { # NAME EXECUTABLE PROGRAM ARGUMENT...: where there is no systemd
         --output "$LOGS/$1.log" --exec "$2" --startas "$3" -- "${@:4}"
 }
 stop_daemon() { # NAME EXECUTABLE
-    [[ ! -f $RUN/$1.pid ]] || quiet start-stop-daemon --stop --oknodo --retry 10 --remove-pidfile --pidfile "$RUN/$1.pid" --exec "$2"
+    [[ ! -f $RUN/$1.pid ]] || quiet start-stop-daemon --stop --oknodo --retry 30 --remove-pidfile --pidfile "$RUN/$1.pid" --exec "$2"
 }
 
 start_services() {

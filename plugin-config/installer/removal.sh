@@ -93,7 +93,9 @@ remove_engine() { # with what it leaves in the kernel: its bridge, its rules and
     if has_systemd; then quiet systemctl stop docker.socket docker.service containerd.service; else
         stop_daemon engine /usr/sbin/dockerd
     fi
-    ! mountpoint -q /var/lib/docker || umount /var/lib/docker
+    if mountpoint -q /var/lib/docker; then # its containerd may take a moment longer to end
+        wait_for 30 umount /var/lib/docker || quiet umount --recursive --lazy /var/lib/docker
+    fi
     ! ip link show docker0 >/dev/null 2>&1 || quiet ip link delete docker0
     local tables policy=s/x/x/
     [[ $(<"$FORWARDING") != 0 ]] || policy='s/^:FORWARD DROP/:FORWARD ACCEPT/' # it sets both or neither
