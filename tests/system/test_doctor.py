@@ -63,8 +63,9 @@ def _crash(lab: world.Lab) -> None:
     images.ensure(lab.engine, images.BUSYBOX)
     words = ("run", "--detach", "--restart", "always", "--name", "database", *labels, images.BUSYBOX, "false")
     lab.engine.docker(*words)
-    state = ("inspect", "--format", "{{.State.Status}} {{.RestartCount}}", "database")  # it waits longer each time
-    commands.wait("the engine to wait a while", lambda: lab.engine.docker(*state).strip() == "restarting 5")
+    # The engine waits twice as long each time, from 0.1 s on; after six times there is time enough to look.
+    state = ("inspect", "--format", "{{.State.Status}} {{.RestartCount}}", "database")
+    commands.wait("the engine to wait a while", lambda: lab.engine.docker(*state).strip() == "restarting 6", seconds=60)
 
 
 BROKEN = {
