@@ -115,9 +115,19 @@ class Engine:
             client.close()
 
     def clean(self) -> None:
-        """Remove every container, and every network that the engine did not make itself."""
+        """Remove every container, and every network that the engine did not make itself.
+
+        An engine that failed to start or to stop a container may keep its endpoint until it is started anew.
+        """
         if containers := self.docker("ps", "--all", "--quiet").split():
             self.docker("rm", "--force", "--volumes", *containers)
+        try:
+            self._remove_networks()
+        except commands.LabError:
+            self.restart()
+            self._remove_networks()
+
+    def _remove_networks(self) -> None:
         if networks := self.docker("network", "ls", "--quiet", "--filter", "type=custom").split():
             self.docker("network", "rm", *networks)
 
