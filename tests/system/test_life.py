@@ -82,7 +82,7 @@ def test_what_goes_elsewhere_is_the_same_machine(lab: world.Lab, fhv: Fhv, tmp_p
     fhv.done("rebuild", "workers", "--yes")
     assert fhv("exec", "workers", "cat", "/root/note").returncode != 0
     assert fhv.done("snapshot", "rm", "ubuntu", "snap0", "--yes") == "ubuntu: snapshot snap0 removed\n"
-    assert _containers(lab) == ["tester", "ubuntu", "workers"]
+    assert _containers(lab) == ["ubuntu", "workers"]
 
 
 def test_limits_hold_at_once_and_stay(lab: world.Lab, fhv: Fhv) -> None:
