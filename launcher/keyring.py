@@ -122,12 +122,13 @@ class Keyring:
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[int]:
-        """Give the folder, made if it is not there, to one `fhv` at a time."""
+        """Give the folder, made if it is not there, to one `fhv` at a time; one that stays empty goes again."""
         follow = 0 if self.person.uid is None else os.O_NOFOLLOW
         try:
             with self._lock, contextlib.ExitStack() as stack:
                 if not self.folder.exists():
                     self.folder.mkdir(mode=0o700)
+                    stack.callback(_remove_empty, self.folder)
                     self._hand_over(self.folder)
                 folder = os.open(self.folder, _FOLDER | follow)
                 stack.callback(os.close, folder)
@@ -194,3 +195,8 @@ class Keyring:
     @property
     def _groups(self) -> list[str | int] | None:
         return None if self.person.uid is None else []
+
+
+def _remove_empty(folder: pathlib.Path) -> None:
+    with contextlib.suppress(OSError):  # it has something in it, as it should
+        folder.rmdir()

@@ -86,6 +86,13 @@ def test_a_key_pair_is_made_once_and_a_changed_machine_is_told(tmp_path: pathlib
     assert ring.learn(_guest(2, "web.local", key="ssh-ed25519 OTHER"))
 
 
+def test_a_folder_that_was_made_for_nothing_goes_again(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # no ssh-keygen there
+    with pytest.raises(model.Cannot, match="ssh-keygen is not installed"):
+        keyring.Keyring(keyring.Person(folder=tmp_path / "ssh")).public_key()
+    assert not (tmp_path / "ssh").exists()
+
+
 def test_under_sudo_it_is_the_callers_folder_and_no_link_is_followed(tmp_path: pathlib.Path) -> None:
     assert keyring.person({"FHV_SSH_DIR": "/x"}, root=True).folder == pathlib.Path("/x")
     assert keyring.person({"SUDO_USER": "nobody"}, root=True).name == "nobody"
