@@ -12,6 +12,7 @@ import pytest
 from tests.lab import commands, engine, trees, world
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks of groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test of this folder as one that needs root and a real engine, and say which belong together."""
     for item in items:
