@@ -87,6 +87,8 @@ class Driver:
         network = next((n for n in self.store.networks() if n.id == request.network_id), None)
         if network is not None:
             self.dismantle(network)
+        else:  # its row may have gone with a state file; its rules would translate for whoever has the subnet next
+            self.firewall.delete(request.network_id)
         return protocol.Answer()
 
     def create_endpoint(self, request: protocol.CreateEndpoint) -> protocol.Answer:

@@ -116,9 +116,12 @@ class Lab:
         self.nameserver.publish(*zones.SEED)
         if not self.driver.plain:
             self.driver.restart()
-        if self.engine.pid is None:
+        before = self.engine.pid
+        if before is None:
             self.engine.start()
         self.engine.clean()
+        if self.engine.pid != before:  # the driver asks no engine that was silent a moment ago
+            self.driver.restart()
         if not self.host.works("ip", "link", "show", host.BRIDGE):
             self.host.make_bridge()
 

@@ -1,7 +1,4 @@
-"""A lab for each engine and cgroup layout that was asked for, kept for the whole session, clean for each test.
-
-With `-n` the tests of one lab, and those of one module without a lab, are one process's.
-"""
+"""A lab for each engine and cgroup layout that was asked for, kept for the whole session, clean for each test."""
 
 import os
 import pathlib
@@ -12,15 +9,11 @@ import pytest
 from tests.lab import commands, engine, trees, world
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the marks of groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder as one that needs root and a real engine, and say which belong together."""
+    """Mark every test of this folder as one that needs root and a real engine."""
     for item in items:
         if item.path.is_relative_to(pathlib.Path(__file__).parent):
             item.add_marker(pytest.mark.system)
-            callspec = getattr(item, "callspec", None)
-            kind = callspec.params.get("session_lab") if callspec else None
-            item.add_marker(pytest.mark.xdist_group(str(kind or item.path.stem)))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

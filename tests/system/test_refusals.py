@@ -75,7 +75,7 @@ def test_a_driver_that_does_not_run(lab: world.Lab) -> None:
         (["--ipam-driver", "null", "-o", "fullhost.mtu=many"], "fullhost.mtu='many': an MTU is 68 to 65535"),
         (["--ipam-driver", "null", "--internal"], "(--internal) is not served yet"),
         ([], "type: docker network create -d fullhost --ipam-driver null"),
-        (["--subnet", "172.31.5.0/24"], "another IPAM driver than null would give out addresses; here DNS does"),
+        (["--subnet", "172.31.5.0/24", "--aux-address", "a=172.31.5.9"], "--aux-address"),
     ],
 )
 def test_a_network_that_cannot_be(lab: world.Lab, words: list[str], why: str) -> None:
