@@ -21,7 +21,7 @@ class RequestPool:
     @classmethod
     def from_json(cls, body: protocol.Json) -> "RequestPool":
         """Parse the body of IpamDriver.RequestPool."""
-        return cls(pool=_text(body, "Pool"), part=_text(body, "SubPool"), ipv6=body.get("V6") is True)
+        return cls(pool=protocol.text(body, "Pool"), part=protocol.text(body, "SubPool"), ipv6=body.get("V6") is True)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,14 +36,12 @@ class RequestAddress:
     @classmethod
     def from_json(cls, body: protocol.Json) -> "RequestAddress":
         """Parse the body of IpamDriver.RequestAddress."""
-        given = body.get("Options") or {}
-        if not isinstance(given, dict):
-            raise _malformed("Options", "is no object")
+        given = protocol.mapping(body, "Options")
         return cls(
-            pool_id=_text(body, "PoolID"),
-            address=_text(body, "Address"),
-            gateway=_text(given, _KIND) == _GATEWAY,
-            name=_text(given, _NAME) or None,
+            pool_id=protocol.text(body, "PoolID"),
+            address=protocol.text(body, "Address"),
+            gateway=protocol.text(given, _KIND) == _GATEWAY,
+            name=protocol.text(given, _NAME) or None,
         )
 
 
@@ -88,15 +86,3 @@ def pool_given(pool: str) -> protocol.Answer:
 def address_given(address: str) -> protocol.Answer:
     """Return an address with its prefix length."""
     return protocol.Answer(body={"Address": address, "Data": {}}, note=f"address={address}")
-
-
-def _text(body: Mapping[str, object], key: str) -> str:
-    value = body.get(key) or ""
-    if not isinstance(value, str):
-        raise _malformed(key, "is no string")
-    return value
-
-
-def _malformed(key: str, why: str) -> model.Cannot:
-    hint = "only the engine should call the driver; see the protocol's documents"
-    return model.Cannot("read the request", why=f"{key} {why}", hint=hint)

@@ -41,7 +41,7 @@ class View(typing.Protocol):
 def calls(use: driver.Driver, keep: keeper.Keeper, pools: ipam.Ipam) -> dict[str, Call]:
     """Return the remote driver protocol: each call, the form of its request, its use case."""
     return {
-        _ACTIVATE: _activating(lambda _: _activate(keep)),
+        _ACTIVATE: lambda _: _activate(keep),
         "NetworkDriver.GetCapabilities": lambda _: protocol.capabilities(),
         "NetworkDriver.CreateNetwork": _call(protocol.CreateNetwork.from_json, use.create_network),
         "NetworkDriver.DeleteNetwork": _call(protocol.NetworkRef.from_json, use.delete_network),
@@ -96,15 +96,10 @@ def _serve(use: assembly.Uses, settings: config.Settings) -> flask.Flask:
     if settings.keeper_seconds:
         patrol = (settings.keeper_seconds, use.woken)
         threading.Thread(target=use.keeper.run, args=patrol, name="keeper", daemon=True).start()
-    return wire(*_overseen(calls(use.driver, use.keeper, use.ipam), questions(use.control)), count=use.count)
-
-
-def _overseen(table: Mapping[str, Call], asked: Mapping[str, Question]) -> tuple[dict[str, Call], dict[str, Question]]:
-    """Return both tables with a budget of time for each call, and an answer in time whatever hangs."""
-    bounded = deadline.Overseer().bounded
-    overseen = {name: bounded(call) for name, call in table.items()}
-    overseen[_ACTIVATE] = _activating(overseen[_ACTIVATE])
-    return overseen, {path: bounded(question) for path, question in asked.items()}
+    bounded = deadline.Overseer().bounded  # a budget of time for each call, and an answer in time whatever hangs
+    table = {name: bounded(call) for name, call in calls(use.driver, use.keeper, use.ipam).items()}
+    asked = {path: bounded(question) for path, question in questions(use.control).items()}
+    return wire(table, asked, count=use.count)
 
 
 def wire(table: Mapping[str, Call], asked: Mapping[str, Question], *, count: Callable[[str], None]) -> flask.Flask:
@@ -112,7 +107,8 @@ def wire(table: Mapping[str, Call], asked: Mapping[str, Question], *, count: Cal
     app = flask.Flask("fullhost", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     for name, call in table.items():
-        app.add_url_rule(f"/{name}", name, _served(name, call, count), methods=["POST"])
+        answered = _activating(call) if name == _ACTIVATE else call
+        app.add_url_rule(f"/{name}", name, _served(name, answered, count), methods=["POST"])
     for path, question in asked.items():
         app.add_url_rule(path, path, _asked(question), methods=["GET"])
     app.register_error_handler(exceptions.HTTPException, _unserved)

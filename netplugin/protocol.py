@@ -34,15 +34,15 @@ class CreateNetwork:
     @classmethod
     def from_json(cls, body: Json) -> "CreateNetwork":
         """Parse the body of NetworkDriver.CreateNetwork."""
-        options = _mapping(body, "Options")
-        generic = _mapping(options, "com.docker.network.generic")
+        options = mapping(body, "Options")
+        generic = mapping(options, "com.docker.network.generic")
         data = [_entry(entry) for entry in _list(body, "IPv4Data")]
         return cls(
             network_id=_id(body, "NetworkID"),
-            options={key: _text(generic, key) for key in generic},
-            pools=tuple(_text(entry, "Pool") for entry in data),
-            spaces=frozenset(_text(entry, "AddressSpace") for entry in data),
-            gateway=_text(data[0], "Gateway") if data else "",
+            options={key: text(generic, key) for key in generic},
+            pools=tuple(text(entry, "Pool") for entry in data),
+            spaces=frozenset(text(entry, "AddressSpace") for entry in data),
+            gateway=text(data[0], "Gateway") if data else "",
             reserved=any(entry.get("AuxAddresses") for entry in data),
             internal=options.get("com.docker.network.internal") is True,
             ipv4=options.get("com.docker.network.enable_ipv4") is not False,
@@ -88,7 +88,7 @@ class CreateEndpoint:
     @classmethod
     def from_json(cls, body: Json) -> "CreateEndpoint":
         """Parse the body of NetworkDriver.CreateEndpoint; driver options are keys among the engine's own."""
-        options, interface = _mapping(body, "Options"), _mapping(body, "Interface")
+        options, interface = mapping(body, "Options"), mapping(body, "Interface")
         for key in options:
             if key.startswith("fullhost.") and key not in _ENDPOINT_OPTIONS:
                 raise model.Cannot(
@@ -96,13 +96,13 @@ class CreateEndpoint:
                     why="no such option is known",
                     hint=f"the option is {NAME_OPTION}=NAME",
                 )
-        mac = _text(interface, "MacAddress")
+        mac = text(interface, "MacAddress")
         if mac and not _MAC.fullmatch(mac):
             raise _malformed("MacAddress", "is no hardware address")
         return cls(
             network_id=_id(body, "NetworkID"),
             endpoint_id=_id(body, "EndpointID"),
-            name=_text(options, NAME_OPTION) if NAME_OPTION in options else None,
+            name=text(options, NAME_OPTION) if NAME_OPTION in options else None,
             address=_address(interface),
             mac=mac.lower() or None,
         )
@@ -119,7 +119,7 @@ class Join:
     @classmethod
     def from_json(cls, body: Json) -> "Join":
         """Parse the body of NetworkDriver.Join."""
-        sandbox = _text(body, "SandboxKey")
+        sandbox = text(body, "SandboxKey")
         if not _SANDBOX.fullmatch(sandbox):
             raise _malformed("SandboxKey", "is no path")
         return cls(network_id=_id(body, "NetworkID"), endpoint_id=_id(body, "EndpointID"), sandbox=sandbox)
@@ -136,7 +136,7 @@ class Publish:
     @classmethod
     def from_json(cls, body: Json) -> "Publish":
         """Parse the body of NetworkDriver.ProgramExternalConnectivity."""
-        bindings = _list(_mapping(body, "Options"), "com.docker.network.portmap")
+        bindings = _list(mapping(body, "Options"), "com.docker.network.portmap")
         return cls(
             network_id=_id(body, "NetworkID"),
             endpoint_id=_id(body, "EndpointID"),
@@ -195,13 +195,13 @@ def _malformed(key: str, why: str) -> model.Cannot:
 
 
 def _id(body: Json, key: str) -> str:
-    text = _text(body, key)
-    if not _ID.fullmatch(text):
+    found = text(body, key)
+    if not _ID.fullmatch(found):
         raise _malformed(key, "is no id of 64 hexadecimal digits")
-    return text
+    return found
 
 
-def _text(body: Json, key: str) -> str:
+def text(body: Json, key: str) -> str:
     """Return a string; one that is missing is empty, as Go reads it."""
     value = body.get(key) or ""
     if not isinstance(value, str):
@@ -210,9 +210,9 @@ def _text(body: Json, key: str) -> str:
 
 
 def _address(interface: Json) -> ipaddress.IPv4Address | None:
-    text = _text(interface, "Address") or _text(interface, "AddressIPv6")
+    given = text(interface, "Address") or text(interface, "AddressIPv6")
     try:
-        return ipaddress.IPv4Interface(text).ip if text else None
+        return ipaddress.IPv4Interface(given).ip if given else None
     except ValueError:
         raise _malformed("Interface", "has no IPv4 address") from None
 
@@ -224,7 +224,7 @@ def _number(body: Json, key: str) -> int:
     return value
 
 
-def _mapping(body: Json, key: str) -> dict[str, object]:
+def mapping(body: Json, key: str) -> dict[str, object]:
     """Return an object; a missing one, and Go's nil map (null), is empty."""
     return _entry(body.get(key) or {}, key)
 
