@@ -4,7 +4,7 @@ import re
 from collections.abc import Generator
 
 import pytest
-from xdist import scheduler
+from xdist import remote, scheduler
 
 from tests.lab import engine, trees, world
 
@@ -40,6 +40,6 @@ class ByLab(scheduler.LoadScopeScheduling):  # type: ignore[misc]  # xdist has n
         return nodeid.partition("::")[0] if nodeid.startswith("tests/system/") else nodeid
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config) -> ByLab:
-    """Hand out the tests by lab."""
-    return ByLab(config)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: remote.Producer) -> ByLab:
+    """Hand out the tests by lab; without xdist's own log each test would tell how many wait."""
+    return ByLab(config, log)
