@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 
-from netplugin import model, options, protocol
+from netplugin import answers, model, options, protocol
 
 ADDRESS_SPACE = "fullhost"
 _NAME = "com.docker.network.endpoint.name"  # from engine 29.0 on
@@ -68,21 +68,21 @@ def wanted(
     return model.Ipam.OWN if own else model.Ipam.ENGINE, options.with_pool(given, pool, request.gateway)
 
 
-def capabilities() -> protocol.Answer:
+def capabilities() -> answers.Answer:
     """Return that an address needs no hardware address."""
-    return protocol.Answer(body={"RequiresMACAddress": False})
+    return answers.Answer(body={"RequiresMACAddress": False})
 
 
-def spaces() -> protocol.Answer:
+def spaces() -> answers.Answer:
     """Return the address space, by which CreateNetwork knows a pool of this driver."""
-    return protocol.Answer(body={"LocalDefaultAddressSpace": ADDRESS_SPACE, "GlobalDefaultAddressSpace": ADDRESS_SPACE})
+    return answers.Answer(body={"LocalDefaultAddressSpace": ADDRESS_SPACE, "GlobalDefaultAddressSpace": ADDRESS_SPACE})
 
 
-def pool_given(pool: str) -> protocol.Answer:
+def pool_given(pool: str) -> answers.Answer:
     """Return a pool; its id is its text."""
-    return protocol.Answer(body={"PoolID": pool, "Pool": pool, "Data": {}})
+    return answers.Answer(body={"PoolID": pool, "Pool": pool, "Data": {}})
 
 
-def address_given(address: str) -> protocol.Answer:
+def address_given(address: str) -> answers.Answer:
     """Return an address with its prefix length."""
-    return protocol.Answer(body={"Address": address, "Data": {}}, note=f"address={address}")
+    return answers.Answer(body={"Address": address, "Data": {}}, note=f"address={address}")

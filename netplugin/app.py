@@ -12,7 +12,17 @@ from collections.abc import Callable, Mapping
 import flask
 from werkzeug import exceptions
 
-from netplugin import allocation, assembly, config, control, deadline, driver, ipam, keeper, model, protocol
+from netplugin import (
+    allocation,
+    answers,
+    assembly,
+    config,
+    control,
+    deadline,
+    keeper,
+    model,
+    protocol,
+)
 
 MAX_BODY = 1 << 20  # octets; the engine's largest request is a few thousand
 _STATUS = {
@@ -28,7 +38,7 @@ _ACTIVATE = "Plugin.Activate"
 _log = logging.getLogger("fullhost")
 
 Form = typing.TypeVar("Form")
-Call = Callable[[protocol.Json], protocol.Answer]
+Call = Callable[[protocol.Json], answers.Answer]
 Question = Callable[[Mapping[str, str]], protocol.Json]
 
 
@@ -38,31 +48,31 @@ class View(typing.Protocol):
     def __call__(self, **parts: str) -> flask.Response: ...
 
 
-def calls(use: driver.Driver, keep: keeper.Keeper, pools: ipam.Ipam) -> dict[str, Call]:
+def calls(use: assembly.Uses) -> dict[str, Call]:
     """Return the remote driver protocol: each call, the form of its request, its use case."""
     return {
-        _ACTIVATE: lambda _: _activate(keep),
-        "NetworkDriver.GetCapabilities": lambda _: protocol.capabilities(),
-        "NetworkDriver.CreateNetwork": _call(protocol.CreateNetwork.from_json, use.create_network),
-        "NetworkDriver.DeleteNetwork": _call(protocol.NetworkRef.from_json, use.delete_network),
-        "NetworkDriver.CreateEndpoint": _call(protocol.CreateEndpoint.from_json, use.create_endpoint),
-        "NetworkDriver.DeleteEndpoint": _call(protocol.EndpointRef.from_json, use.delete_endpoint),
-        "NetworkDriver.EndpointOperInfo": _call(protocol.EndpointRef.from_json, use.describe),
-        "NetworkDriver.Join": _call(protocol.Join.from_json, use.join),
-        "NetworkDriver.Leave": _call(protocol.EndpointRef.from_json, use.leave),
-        "NetworkDriver.ProgramExternalConnectivity": _call(protocol.Publish.from_json, use.publish),
-        "NetworkDriver.RevokeExternalConnectivity": _call(protocol.EndpointRef.from_json, use.acknowledge),
+        _ACTIVATE: lambda _: _activate(use.keeper),
+        "NetworkDriver.GetCapabilities": lambda _: answers.capabilities(),
+        "NetworkDriver.CreateNetwork": _call(protocol.CreateNetwork.from_json, use.networks.create),
+        "NetworkDriver.DeleteNetwork": _call(protocol.NetworkRef.from_json, use.networks.delete),
+        "NetworkDriver.CreateEndpoint": _call(protocol.CreateEndpoint.from_json, use.driver.create_endpoint),
+        "NetworkDriver.DeleteEndpoint": _call(protocol.EndpointRef.from_json, use.driver.delete_endpoint),
+        "NetworkDriver.EndpointOperInfo": _call(protocol.EndpointRef.from_json, use.driver.describe),
+        "NetworkDriver.Join": _call(protocol.Join.from_json, use.driver.join),
+        "NetworkDriver.Leave": _call(protocol.EndpointRef.from_json, use.driver.leave),
+        "NetworkDriver.ProgramExternalConnectivity": _call(protocol.Publish.from_json, use.driver.publish),
+        "NetworkDriver.RevokeExternalConnectivity": _call(protocol.EndpointRef.from_json, use.driver.acknowledge),
         "IpamDriver.GetCapabilities": lambda _: allocation.capabilities(),
         "IpamDriver.GetDefaultAddressSpaces": lambda _: allocation.spaces(),
-        "IpamDriver.RequestPool": _call(allocation.RequestPool.from_json, pools.request_pool),
-        "IpamDriver.ReleasePool": pools.release,
-        "IpamDriver.RequestAddress": _call(allocation.RequestAddress.from_json, pools.request_address),
-        "IpamDriver.ReleaseAddress": pools.release,
+        "IpamDriver.RequestPool": _call(allocation.RequestPool.from_json, use.ipam.request_pool),
+        "IpamDriver.ReleasePool": use.ipam.release,
+        "IpamDriver.RequestAddress": _call(allocation.RequestAddress.from_json, use.ipam.request_address),
+        "IpamDriver.ReleaseAddress": use.ipam.release,
         # The rest is sent to drivers of global scope only; an answer costs nothing.
-        "NetworkDriver.AllocateNetwork": lambda _: protocol.Answer(),
-        "NetworkDriver.FreeNetwork": lambda _: protocol.Answer(),
-        "NetworkDriver.DiscoverNew": lambda _: protocol.Answer(),
-        "NetworkDriver.DiscoverDelete": lambda _: protocol.Answer(),
+        "NetworkDriver.AllocateNetwork": lambda _: answers.Answer(),
+        "NetworkDriver.FreeNetwork": lambda _: answers.Answer(),
+        "NetworkDriver.DiscoverNew": lambda _: answers.Answer(),
+        "NetworkDriver.DiscoverDelete": lambda _: answers.Answer(),
     }
 
 
@@ -97,7 +107,7 @@ def _serve(use: assembly.Uses, settings: config.Settings) -> flask.Flask:
         patrol = (settings.keeper_seconds, use.woken)
         threading.Thread(target=use.keeper.run, args=patrol, name="keeper", daemon=True).start()
     bounded = deadline.Overseer().bounded  # a budget of time for each call, and an answer in time whatever hangs
-    table = {name: bounded(call) for name, call in calls(use.driver, use.keeper, use.ipam).items()}
+    table = {name: bounded(call) for name, call in calls(use).items()}
     asked = {path: bounded(question) for path, question in questions(use.control).items()}
     return wire(table, asked, count=use.count)
 
@@ -115,30 +125,30 @@ def wire(table: Mapping[str, Call], asked: Mapping[str, Question], *, count: Cal
     return app
 
 
-def _activate(keep: keeper.Keeper) -> protocol.Answer:
+def _activate(keep: keeper.Keeper) -> answers.Answer:
     """Answer the first call of an engine's life: what an earlier engine left half started is over.
 
     A few seconds of grace are for who uses the call as a ping.
     """
     keep.collect(grace=ACTIVATION_GRACE)
-    return protocol.activated()
+    return answers.activated()
 
 
 def _activating(activate: Call) -> Call:
     """Return the first call so that it is answered whatever happens: an Err makes a driver of nothing, for good."""
 
-    def call(body: protocol.Json) -> protocol.Answer:
+    def call(body: protocol.Json) -> answers.Answer:
         try:
             return activate(body)
         except model.Cannot as error:
             _log.warning("%s", error)
-            return protocol.activated()
+            return answers.activated()
 
     return call
 
 
-def _call(parse: Callable[[protocol.Json], Form], use: Callable[[Form], protocol.Answer]) -> Call:
-    def call(body: protocol.Json) -> protocol.Answer:
+def _call(parse: Callable[[protocol.Json], Form], use: Callable[[Form], answers.Answer]) -> Call:
+    def call(body: protocol.Json) -> answers.Answer:
         if not body:  # moby, pkg/plugins/client.go: it sends what was read already again, without its body
             raise model.Cannot(
                 "read the request",

@@ -20,17 +20,18 @@ from netplugin import (
     ipam,
     keeper,
     links,
+    networks,
     settlement,
     store,
     zone,
 )
 
 
-class Links(driver.Links, keeper.Links, control.Links, typing.Protocol):
+class Links(driver.Links, networks.Links, keeper.Links, control.Links, typing.Protocol):
     """What all use cases do with links."""
 
 
-class Firewall(driver.Firewall, keeper.Firewall, typing.Protocol):
+class Firewall(networks.Firewall, keeper.Firewall, typing.Protocol):
     """What all use cases do with rules."""
 
 
@@ -38,7 +39,7 @@ class Zone(assignment.Zone, settlement.Zone, control.Zone, typing.Protocol):
     """What all use cases ask of DNS."""
 
 
-class Engine(driver.Engine, assignment.Engine, settlement.Engine, keeper.Engine, control.Engine, typing.Protocol):
+class Engine(networks.Engine, assignment.Engine, settlement.Engine, keeper.Engine, control.Engine, typing.Protocol):
     """What all use cases ask of the engine."""
 
 
@@ -58,6 +59,7 @@ class Uses:
     """The use cases; `woken` has the keeper look at once."""
 
     driver: driver.Driver
+    networks: networks.Networks
     keeper: keeper.Keeper
     control: control.Control
     ipam: ipam.Ipam
@@ -85,11 +87,17 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
     use = driver.Driver(
         store=over.store,
         links=over.links,
-        firewall=over.firewall,
-        engine=over.engine,
         assigner=assigner,
         agreement=agreed,
         wake=woken.set,
+        now=_now,
+        count=count,
+    )
+    made = networks.Networks(
+        store=over.store,
+        links=over.links,
+        firewall=over.firewall,
+        engine=over.engine,
         defaults=settings.network_defaults,
         now=_now,
         count=count,
@@ -100,7 +108,7 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
         firewall=over.firewall,
         engine=over.engine,
         settler=settlement.Settler(store=over.store, zone=over.zone, engine=over.engine, count=count),
-        dismantle=use.dismantle,
+        dismantle=made.dismantle,
         now=_now,
         count=count,
         told=told,
@@ -118,6 +126,7 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
     )
     return Uses(
         driver=use,
+        networks=made,
         keeper=keep,
         control=asked,
         ipam=ipam.Ipam(store=over.store, agreement=agreed),

@@ -9,7 +9,7 @@ the network's range, from which the settlement moves the container.
 import dataclasses
 import ipaddress
 
-from netplugin import agreement, allocation, model, options, protocol, store
+from netplugin import agreement, allocation, answers, model, options, protocol, store
 
 _CREATE = "docker network create -d fullhost --ipam-driver fullhost --subnet 172.31.0.0/24 NAME"
 
@@ -21,7 +21,7 @@ class Ipam:
     store: store.Store
     agreement: agreement.Agreement
 
-    def request_pool(self, request: allocation.RequestPool) -> protocol.Answer:
+    def request_pool(self, request: allocation.RequestPool) -> answers.Answer:
         """Answer with the pool that was asked for: a subnet is the user's choice, never the driver's."""
         if request.ipv6:
             raise model.Cannot("give a pool", why="IPv6 is not served yet", hint=f"type: {_CREATE}")
@@ -39,7 +39,7 @@ class Ipam:
             ) from None
         return allocation.pool_given(pool)
 
-    def request_address(self, request: allocation.RequestAddress) -> protocol.Answer:
+    def request_address(self, request: allocation.RequestAddress) -> answers.Answer:
         """Answer with the address of a gateway, with the one asked for, or with the one that DNS gives the name."""
         subnet = self._subnet(request.pool_id)
         network = next((network for network in self.store.networks() if network.subnet == subnet), None)
@@ -62,9 +62,9 @@ class Ipam:
             raise model.Cannot(f"give the address {address}", why=f"it is none of {subnet}", hint="give one of it")
         return allocation.address_given(str(ipaddress.IPv4Interface((address, subnet.prefixlen))))
 
-    def release(self, _: protocol.Json) -> protocol.Answer:
+    def release(self, _: protocol.Json) -> answers.Answer:
         """Do nothing: what an endpoint holds is in its row, which DeleteEndpoint takes away."""
-        return protocol.Answer()
+        return answers.Answer()
 
     def _subnet(self, pool_id: str) -> ipaddress.IPv4Network:
         try:

@@ -7,37 +7,11 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 
-from netplugin import deadline, model, rows
+from netplugin import deadline, model, rows, schema, transaction
 
 BUSY_SECONDS = 2.0  # how long a transaction waits for another one
 _WHAT = "keep the driver's state"
 CACHE_KIB = 256  # of each thread's connection, of which there may be dozens; SQLite's own choice is 2,048
-_VERSION = 2
-_SCHEMA = """
-CREATE TABLE network (
-    id TEXT PRIMARY KEY, bridge TEXT NOT NULL UNIQUE, bridge_made INTEGER NOT NULL, subnet TEXT NOT NULL,
-    gateway TEXT NOT NULL, domain TEXT NOT NULL, dns_address TEXT NOT NULL, dns_port INTEGER NOT NULL,
-    snat INTEGER NOT NULL, mtu INTEGER NOT NULL, range TEXT NOT NULL, stale TEXT NOT NULL, created TEXT NOT NULL,
-    ipam TEXT NOT NULL
-) STRICT;
-CREATE TABLE endpoint (
-    id TEXT PRIMARY KEY, network_id TEXT NOT NULL REFERENCES network (id), name TEXT,
-    address TEXT NOT NULL, mac TEXT NOT NULL, rung TEXT NOT NULL, source TEXT NOT NULL, created TEXT NOT NULL,
-    settled INTEGER NOT NULL, sandbox TEXT, left INTEGER NOT NULL, UNIQUE (network_id, address)
-) STRICT;
-CREATE TABLE move (
-    container TEXT PRIMARY KEY, network_id TEXT NOT NULL REFERENCES network (id), endpoint_id TEXT NOT NULL,
-    name TEXT NOT NULL, aliases TEXT NOT NULL, options TEXT NOT NULL, address TEXT
-) STRICT;
-CREATE TABLE lease (
-    network_id TEXT NOT NULL REFERENCES network (id), name TEXT NOT NULL, address TEXT NOT NULL,
-    PRIMARY KEY (network_id, name)
-) STRICT;
-"""
-# By the version of a file, what makes it one of the next; a column that comes later is the last one here and there.
-_MIGRATIONS = {
-    1: "ALTER TABLE network ADD COLUMN ipam TEXT NOT NULL DEFAULT 'null'; ALTER TABLE move ADD COLUMN address TEXT",
-}
 
 
 class Store:
@@ -47,8 +21,8 @@ class Store:
         self._path = path
         self._local, self._writing = threading.local(), threading.RLock()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self.transaction() as transaction:
-            transaction.prepare()
+        with self.transaction():
+            self._prepare()
 
     def networks(self) -> tuple[model.Network, ...]:
         """Return all networks, oldest first."""
@@ -94,25 +68,36 @@ class Store:
         return tuple(rows.move(row) for row in self._read("SELECT * FROM move"))
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator["Transaction"]:
+    def transaction(self) -> Iterator[transaction.Transaction]:
         """Write all of it or nothing: BEGIN IMMEDIATE, so that who comes second waits instead of failing later."""
         with self._turn():
             connection = self._connection()
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 try:
-                    transaction = Transaction(connection)
-                    yield transaction
+                    writes = transaction.Transaction(connection)
+                    yield writes
                     deadline.left(_WHAT, at_most=BUSY_SECONDS)  # a call that is over has changed nothing
                     connection.execute("COMMIT")
                 except BaseException:
                     if connection.in_transaction:  # a COMMIT that found the disk full has rolled back already
                         connection.execute("ROLLBACK")
                     raise
-                if transaction.lasting:
+                if writes.lasting:
                     connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
             except sqlite3.Error as error:
                 raise self._failed(error) from error
+
+    def _prepare(self) -> None:
+        """Make the tables of a new file, or add to an older one; refuse one of a newer driver rather than guess."""
+        connection = self._connection()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > schema.VERSION:
+            raise sqlite3.DatabaseError(f"the file is of a newer driver (version {version}, not {schema.VERSION})")
+        for statement in schema.statements(version):
+            connection.execute(statement)
+        if version != schema.VERSION:
+            connection.execute(f"PRAGMA user_version = {schema.VERSION}")
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
@@ -162,74 +147,3 @@ class Store:
             hint="see that the disk has room and that no other driver has the file",
             reason=model.Reason.UNAVAILABLE,
         )
-
-
-class Transaction:
-    """Writes that are committed together; `lasting` ones have to outlive a power cut, since nobody says them again."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection, self.lasting = connection, False
-
-    def prepare(self) -> None:
-        """Make the tables of a new file, or add to an older one; refuse one of a newer driver rather than guess."""
-        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        if version > _VERSION:
-            raise sqlite3.DatabaseError(f"the file is of a newer driver (version {version}, not {_VERSION})")
-        scripts = [_MIGRATIONS[old] for old in range(version, _VERSION)] if version else [_SCHEMA]
-        for statement in filter(str.strip, ";".join(scripts).split(";")):
-            self._connection.execute(statement)
-        if version != _VERSION:
-            self._connection.execute(f"PRAGMA user_version = {_VERSION}")
-
-    def add_network(self, network: model.Network) -> None:
-        """Add a network."""
-        self.lasting = True
-        self._insert("network", rows.of_network(network))
-
-    def remove_network(self, network_id: str) -> None:
-        """Remove a network with all that belongs to it; one that is not there is fine."""
-        self.lasting = True
-        for table in ("move", "lease", "endpoint"):
-            self._connection.execute(f"DELETE FROM {table} WHERE network_id = ?", (network_id,))  # noqa: S608
-        self._connection.execute("DELETE FROM network WHERE id = ?", (network_id,))
-
-    def add_endpoint(self, endpoint: model.Endpoint) -> None:
-        """Add an endpoint; the address must be free."""
-        self._insert("endpoint", rows.of_endpoint(endpoint))
-
-    def remove_endpoint(self, endpoint_id: str) -> None:
-        """Remove an endpoint; one that is not there is fine."""
-        self._connection.execute("DELETE FROM endpoint WHERE id = ?", (endpoint_id,))
-
-    def settle(self, endpoint_id: str) -> None:
-        """Note that the endpoint's name is known for sure, and that DNS gives it the endpoint's address."""
-        self._connection.execute("UPDATE endpoint SET settled = 1 WHERE id = ?", (endpoint_id,))
-
-    def lease(self, network_id: str, name: str, address: ipaddress.IPv4Address) -> None:
-        """Remember what DNS gave the name, for when its server does not answer."""
-        self._insert("lease", (network_id, name, str(address)))
-
-    def begin(self, move: model.Move) -> None:
-        """Note a move before its first step, so that it is completed whatever happens in between."""
-        self.lasting = True
-        self._insert("move", rows.of_move(move))
-
-    def end(self, move: model.Move) -> None:
-        """Note that a move is done, or that there is nothing left to move."""
-        self.lasting = True
-        self._connection.execute("DELETE FROM move WHERE container = ?", (move.container,))
-
-    def seat(self, endpoint_id: str, sandbox: str) -> None:
-        """Say in which sandbox the endpoint is."""
-        query = "UPDATE endpoint SET sandbox = ?, left = 0 WHERE id = ?"
-        self._connection.execute(query, (sandbox, endpoint_id))
-
-    def unseat(self, endpoint_id: str) -> None:
-        """Say that the endpoint has left its sandbox; from then on it is only to be deleted."""
-        self._connection.execute("UPDATE endpoint SET sandbox = NULL, left = 1 WHERE id = ?", (endpoint_id,))
-
-    def _insert(self, table: str, values: tuple[rows.Value, ...]) -> None:
-        """Insert a row; in the tables of moves and leases a newer one takes the place of an older."""
-        verb = "INSERT OR REPLACE" if table in {"move", "lease"} else "INSERT"
-        places = ", ".join("?" * len(values))
-        self._connection.execute(f"{verb} INTO {table} VALUES ({places})", values)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 
 import flask
 
-from netplugin import app, assembly, config, store
+from netplugin import app, assembly, config, store, transaction
 
 MARK = "trace "
 T = typing.TypeVar("T")
@@ -54,13 +54,13 @@ class Store(store.Store):
     """The store, in which a transaction is timed as what it waits for: the lock, and the disk."""
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[store.Transaction]:
+    def transaction(self) -> Iterator[transaction.Transaction]:
         """Time BEGIN, and COMMIT."""
         began = time.monotonic()
         ended = began
-        with super().transaction() as transaction:
+        with super().transaction() as writes:
             tell("store.begin", began)
-            yield transaction
+            yield writes
             ended = time.monotonic()
         tell("store.commit", ended)
 

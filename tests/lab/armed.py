@@ -32,7 +32,7 @@ QUESTIONS = frozenset(
     }.items()
     for verb in verbs.split()
 )
-_USES = {f"netplugin.{name}" for name in ("driver", "ipam", "keeper", "settlement")}
+_USES = {f"netplugin.{name}" for name in ("driver", "networks", "ipam", "keeper", "settlement")}
 
 
 class Steps:

@@ -4,9 +4,23 @@ import collections
 import dataclasses
 import datetime
 import ipaddress
+import threading
 from collections.abc import Callable
 
-from netplugin import agreement, assignment, driver, ipam, keeper, model, naming, settlement, store
+from netplugin import (
+    agreement,
+    assembly,
+    assignment,
+    control,
+    driver,
+    ipam,
+    keeper,
+    model,
+    naming,
+    networks,
+    settlement,
+    store,
+)
 
 
 @dataclasses.dataclass
@@ -88,6 +102,9 @@ class World:
     def ports(self) -> dict[str, model.Port]:
         return {name: port for name, port in self.links.items() if port is not None and naming.is_host_end(name)}
 
+    def forwarding(self, bridge: str) -> bool:
+        return bridge == "br1"
+
     # the firewall
 
     def missing(self, network: model.Network) -> tuple[str, ...]:
@@ -117,7 +134,17 @@ class World:
         named = (name for name, given in self.zone.items() if str(address) in given)
         return None if self.unpointed else next(named, None)
 
+    def fleet(self, network: model.Network) -> model.Fleet:
+        assert network.domain
+        record = model.Record(name="web", addresses=(network.gateway + 1,))
+        texts: dict[str, tuple[tuple[str, ...], ...]] = {"web": (("memory=2g", "cpus=1"),)}
+        return model.Fleet(serial=3, records=(record,), pointers={network.gateway + 1: "web"}, texts=texts)
+
     # the engine
+
+    def network_name(self, network_id: str) -> str:
+        assert len(network_id) == 64
+        raise model.Cannot("ask", why="the engine boots", hint="wait", reason=model.Reason.UNAVAILABLE)
 
     def candidates(self, network_id: str) -> tuple[str, ...]:
         self._ask("engine")
@@ -174,14 +201,24 @@ def drive(world: World, state: store.Store, now: Callable[[], datetime.datetime]
     return driver.Driver(
         store=state,
         links=world,
-        firewall=world,
-        engine=world,
         assigner=assigner,
         agreement=agreement.Agreement(store=state, assigner=assigner),
-        defaults={},
         now=now,
         count=world.count,
         wake=world.wake,
+    )
+
+
+def make(world: World, state: store.Store, now: Callable[[], datetime.datetime]) -> networks.Networks:
+    """Return what makes networks in the world."""
+    return networks.Networks(
+        store=state,
+        links=world,
+        firewall=world,
+        engine=world,
+        defaults={},
+        now=now,
+        count=world.count,
     )
 
 
@@ -203,8 +240,33 @@ def keep(world: World, state: store.Store, now: Callable[[], datetime.datetime])
         firewall=world,
         engine=world,
         settler=settle(world, state),
-        dismantle=drive(world, state, now).dismantle,
+        dismantle=make(world, state, now).dismantle,
         now=now,
         count=world.count,
         told={},
+    )
+
+
+def uses(world: World, state: store.Store, now: Callable[[], datetime.datetime]) -> assembly.Uses:
+    """Return all use cases in the world."""
+    use = drive(world, state, now)
+    asked = control.Control(
+        store=state,
+        links=world,
+        zone=world,
+        engine=world,
+        counters=lambda: dict(world.counts),
+        told={"fh0": "something cannot be mended"},
+        version="0",
+        pid=1,
+        started=now(),
+    )
+    return assembly.Uses(
+        driver=use,
+        networks=make(world, state, now),
+        keeper=keep(world, state, now),
+        control=asked,
+        ipam=lend(use),
+        woken=threading.Event(),
+        count=world.count,
     )

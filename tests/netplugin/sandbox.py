@@ -63,7 +63,7 @@ class Life:
     def call(self, name: str, body: Mapping[str, object]) -> Mapping[str, object]:
         """Call the driver as the engine does; an error is told in the answer."""
         try:
-            return app.calls(self.uses.driver, self.keeper, self.uses.ipam)[f"NetworkDriver.{name}"](body).body
+            return app.calls(dataclasses.replace(self.uses, keeper=self.keeper))[f"NetworkDriver.{name}"](body).body
         except model.Cannot as error:
             return {"Err": str(error)}
 

@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from netplugin import app, control, model, naming, protocol, store
+from netplugin import answers, app, model, naming, protocol, store
 from tests.netplugin import fakes
 from tests.netplugin.conftest import NETWORK, Clock
 
@@ -53,44 +53,16 @@ PROTOCOL = [
 ]
 
 
-class World(fakes.World):
-    """A world that control can ask as well."""
-
-    def forwarding(self, bridge: str) -> bool:
-        return bridge == "br1"
-
-    def fleet(self, network: model.Network) -> model.Fleet:
-        assert network.domain == "local"
-        record = model.Record(name="web", addresses=(network.gateway + 1,))
-        texts: dict[str, tuple[tuple[str, ...], ...]] = {"web": (("memory=2g", "cpus=1"),)}
-        return model.Fleet(serial=3, records=(record,), pointers={network.gateway + 1: "web"}, texts=texts)
-
-    def network_name(self, network_id: str) -> str:
-        assert network_id == NETWORK.id
-        raise model.Cannot("ask", why="the engine boots", hint="wait", reason=model.Reason.UNAVAILABLE)
+@pytest.fixture
+def world() -> fakes.World:
+    return fakes.World(zone={"web": ("172.31.0.2",)})
 
 
 @pytest.fixture
-def world() -> World:
-    return World(zone={"web": ("172.31.0.2",)})
-
-
-@pytest.fixture
-def client(world: World, clock: Clock, tmp_path: pathlib.Path) -> flask.testing.FlaskClient:
+def client(world: fakes.World, clock: Clock, tmp_path: pathlib.Path) -> flask.testing.FlaskClient:
     state = store.Store(tmp_path / "driver.db")
-    use, keep = fakes.drive(world, state, clock), fakes.keep(world, state, clock)
-    asked = control.Control(
-        store=state,
-        links=world,
-        zone=world,
-        engine=world,
-        counters=lambda: dict(world.counts),
-        told={"fh0": "something cannot be mended"},
-        version="0",
-        pid=1,
-        started=clock(),
-    )
-    return app.wire(app.calls(use, keep, fakes.lend(use)), app.questions(asked), count=world.count).test_client()
+    use = fakes.uses(world, state, clock)
+    return app.wire(app.calls(use), app.questions(use.control), count=world.count).test_client()
 
 
 def post(client: flask.testing.FlaskClient, call: str, body: object) -> dict[str, object]:
@@ -101,7 +73,7 @@ def post(client: flask.testing.FlaskClient, call: str, body: object) -> dict[str
     return answer
 
 
-def test_a_life_of_a_container_by_the_protocol(client: flask.testing.FlaskClient, world: World) -> None:
+def test_a_life_of_a_container_by_the_protocol(client: flask.testing.FlaskClient, world: fakes.World) -> None:
     assert post(client, "NetworkDriver.CreateNetwork", CREATE_NETWORK) == {}
     created = post(client, "NetworkDriver.CreateEndpoint", CREATE_ENDPOINT)
     assert created == {"Interface": {"Address": "172.31.0.2/24", "MacAddress": "02:66:ac:1f:00:02"}}
@@ -123,7 +95,7 @@ def test_the_engines_first_two_calls_have_no_body(client: flask.testing.FlaskCli
     assert reply == {"Scope": "local", "ConnectivityScope": "local"}
 
 
-def test_activation_succeeds_whatever_happens(client: flask.testing.FlaskClient, world: World) -> None:
+def test_activation_succeeds_whatever_happens(client: flask.testing.FlaskClient, world: fakes.World) -> None:
     world.links[naming.veth("cd" * 32).host] = model.Port(bridge="br0", peer=model.Whereabouts.HERE)
     world.failing = 1
     assert json.loads(client.post("/Plugin.Activate").data) == {"Implements": ["NetworkDriver", "IpamDriver"]}
@@ -138,7 +110,7 @@ def test_every_call_of_the_protocol_is_served(client: flask.testing.FlaskClient,
 @pytest.mark.parametrize("call", PROTOCOL[2:11])
 @pytest.mark.parametrize("body", [b"", b"{}"])
 def test_an_empty_body_is_a_clear_error(
-    client: flask.testing.FlaskClient, world: World, call: str, body: bytes
+    client: flask.testing.FlaskClient, world: fakes.World, call: str, body: bytes
 ) -> None:
     reply = client.post(f"/{call}", data=body)
     assert reply.status_code == 200
@@ -169,9 +141,9 @@ def test_an_unknown_call_is_404(client: flask.testing.FlaskClient) -> None:
 
 
 def test_a_failure_that_nobody_thought_of_is_told_without_its_details(
-    world: World, caplog: pytest.LogCaptureFixture
+    world: fakes.World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(_: protocol.Json) -> protocol.Answer:
+    def fail(_: protocol.Json) -> answers.Answer:
         raise ZeroDivisionError("secret")
 
     client = app.wire({"NetworkDriver.Join": fail}, {}, count=world.count).test_client()

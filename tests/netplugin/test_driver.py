@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from netplugin import driver, model, naming, protocol, store
+from netplugin import driver, model, naming, networks, protocol, store
 from tests.netplugin import fakes
 from tests.netplugin.conftest import NETWORK, Clock
 
@@ -39,6 +39,11 @@ def world() -> fakes.World:
 
 
 @pytest.fixture
+def made(world: fakes.World, clock: Clock, tmp_path: pathlib.Path) -> networks.Networks:
+    return fakes.make(world, store.Store(tmp_path / "driver.db"), clock)
+
+
+@pytest.fixture
 def use(world: fakes.World, clock: Clock, tmp_path: pathlib.Path) -> driver.Driver:
     return fakes.drive(world, store.Store(tmp_path / "driver.db"), clock)
 
@@ -46,35 +51,43 @@ def use(world: fakes.World, clock: Clock, tmp_path: pathlib.Path) -> driver.Driv
 class TestNetwork:
     """Networks come with a bridge and rules, and go with them."""
 
-    def test_it_is_made_once_however_often_it_is_asked_for(self, use: driver.Driver, world: fakes.World) -> None:
+    def test_it_is_made_once_however_often_it_is_asked_for(
+        self, use: driver.Driver, made: networks.Networks, world: fakes.World
+    ) -> None:
         for _ in range(2):
-            assert use.create_network(CREATE).body == {}
+            assert made.create(CREATE).body == {}
         (network,) = use.store.networks()
         assert network.bridge_made
         assert world.links == {"br0": None}
         assert world.rules == {NETWORK.id}
 
-    def test_it_takes_all_that_it_made_away_and_twice(self, use: driver.Driver, world: fakes.World) -> None:
-        use.create_network(CREATE)
+    def test_it_takes_all_that_it_made_away_and_twice(
+        self, use: driver.Driver, made: networks.Networks, world: fakes.World
+    ) -> None:
+        made.create(CREATE)
         use.create_endpoint(endpoint(WEB, "web"))
         for _ in range(2):
-            assert use.delete_network(protocol.NetworkRef(network_id=NETWORK.id)).body == {}
+            assert made.delete(protocol.NetworkRef(network_id=NETWORK.id)).body == {}
         assert (world.links, world.rules, use.store.networks()) == ({}, set(), ())
 
-    def test_a_bridge_that_stood_before_stays(self, use: driver.Driver, world: fakes.World) -> None:
+    def test_a_bridge_that_stood_before_stays(
+        self, use: driver.Driver, made: networks.Networks, world: fakes.World
+    ) -> None:
         world.links["br0"] = None
-        use.create_network(CREATE)
+        made.create(CREATE)
         assert not use.store.network(NETWORK.id).bridge_made
-        use.delete_network(protocol.NetworkRef(network_id=NETWORK.id))
+        made.delete(protocol.NetworkRef(network_id=NETWORK.id))
         assert world.links == {"br0": None}
 
     @pytest.mark.parametrize("failing", [1, 2])
     @pytest.mark.parametrize("stood", [True, False])
-    def test_a_failure_leaves_nothing(self, use: driver.Driver, world: fakes.World, failing: int, stood: bool) -> None:
+    def test_a_failure_leaves_nothing(
+        self, use: driver.Driver, made: networks.Networks, world: fakes.World, failing: int, stood: bool
+    ) -> None:
         before: dict[str, model.Port | None] = {"br0": None} if stood else {}
         world.links, world.failing = dict(before), failing
         with pytest.raises(model.Cannot, match="on purpose"):
-            use.create_network(CREATE)
+            made.create(CREATE)
         assert (world.links, world.rules, use.store.networks()) == (before, set(), ())
 
     @pytest.mark.parametrize(
@@ -89,54 +102,58 @@ class TestNetwork:
         ],
     )
     def test_what_is_not_served_is_refused_with_the_command_to_type(
-        self, use: driver.Driver, world: fakes.World, change: dict[str, object], why: str
+        self, made: networks.Networks, world: fakes.World, change: dict[str, object], why: str
     ) -> None:
         request = protocol.CreateNetwork(**{**dataclasses.asdict(CREATE), **change})
         with pytest.raises(model.Cannot, match="type: docker network create -d fullhost --ipam-driver null") as caught:
-            use.create_network(request)
+            made.create(request)
         assert why in str(caught.value)
         assert world.acts == 0
 
     @pytest.mark.parametrize("version", ["29.0.0", "29.0.2+dfsg1"])
     def test_an_engine_that_falls_over_us_is_refused(
-        self, use: driver.Driver, world: fakes.World, version: str
+        self, made: networks.Networks, world: fakes.World, version: str
     ) -> None:
         world.engine_version = version
         with pytest.raises(model.Cannot, match=r"this version panics .*; upgrade the engine to 29\.0\.3 or later"):
-            use.create_network(CREATE)
+            made.create(CREATE)
         assert world.acts == 0
 
     @pytest.mark.parametrize("version", ["29.0.3", "29.1.0", "20.10.24+dfsg1"])
     def test_other_engines_are_served_and_so_is_one_that_does_not_say(
-        self, use: driver.Driver, world: fakes.World, version: str
+        self, made: networks.Networks, world: fakes.World, version: str
     ) -> None:
         world.engine_version = version
-        use.create_network(CREATE)
-        use.delete_network(protocol.NetworkRef(network_id=NETWORK.id))
+        made.create(CREATE)
+        made.delete(protocol.NetworkRef(network_id=NETWORK.id))
         world.silent = {"engine"}
-        use.create_network(CREATE)
+        made.create(CREATE)
 
-    def test_a_second_one_in_the_way_of_the_first_is_refused(self, use: driver.Driver, world: fakes.World) -> None:
-        use.create_network(CREATE)
+    def test_a_second_one_in_the_way_of_the_first_is_refused(self, made: networks.Networks, world: fakes.World) -> None:
+        made.create(CREATE)
         world.networks = {NETWORK.id}
         second = dataclasses.replace(CREATE, network_id="2e" * 32)
         with pytest.raises(model.Cannot, match=r"the network 1f1f1f1f1f1f has the bridge br0; give other ones"):
-            use.create_network(second)
+            made.create(second)
 
-    def test_one_whose_deletion_never_came_makes_way(self, use: driver.Driver, world: fakes.World) -> None:
-        use.create_network(CREATE)
+    def test_one_whose_deletion_never_came_makes_way(
+        self, use: driver.Driver, made: networks.Networks, world: fakes.World
+    ) -> None:
+        made.create(CREATE)
         use.create_endpoint(endpoint(WEB, "web"))
-        use.create_network(dataclasses.replace(CREATE, network_id="2e" * 32))
+        made.create(dataclasses.replace(CREATE, network_id="2e" * 32))
         assert [network.id for network in use.store.networks()] == ["2e" * 32]
         assert world.links == {"br0": None}
         assert world.rules == {"2e" * 32}
         assert world.counts["collected.network"] == 1
 
 
-def test_a_subnet_of_another_interface_is_refused_and_leaves_nothing(use: driver.Driver, world: fakes.World) -> None:
+def test_a_subnet_of_another_interface_is_refused_and_leaves_nothing(
+    use: driver.Driver, made: networks.Networks, world: fakes.World
+) -> None:
     world.uplink = NETWORK.subnet
     with pytest.raises(model.Cannot, match=r"eth0 has 172\.31\.0\.1/24, which is part of it"):
-        use.create_network(CREATE)
+        made.create(CREATE)
     assert (world.links, world.rules, use.store.networks()) == ({}, set(), ())
 
 
@@ -144,8 +161,8 @@ class TestEndpoint:
     """Endpoints get the address of their name, and a veth."""
 
     @pytest.fixture(autouse=True)
-    def _network(self, use: driver.Driver, world: fakes.World) -> None:
-        use.create_network(CREATE)
+    def _network(self, made: networks.Networks, world: fakes.World) -> None:
+        made.create(CREATE)
         world.acts = 0
 
     def test_it_gets_the_address_of_its_name_however_often_it_is_asked_for(
@@ -238,9 +255,11 @@ class TestEndpoint:
         clock.move(5)
         assert "source=dns" in use.create_endpoint(endpoint(DB, "db")).note
 
-    def test_a_network_can_refuse_what_dns_does_not_say_now(self, use: driver.Driver, world: fakes.World) -> None:
-        use.delete_network(protocol.NetworkRef(network_id=NETWORK.id))
-        use.create_network(dataclasses.replace(CREATE, options={"fullhost.stale": "refuse"}))
+    def test_a_network_can_refuse_what_dns_does_not_say_now(
+        self, use: driver.Driver, made: networks.Networks, world: fakes.World
+    ) -> None:
+        made.delete(protocol.NetworkRef(network_id=NETWORK.id))
+        made.create(dataclasses.replace(CREATE, options={"fullhost.stale": "refuse"}))
         use.create_endpoint(endpoint(WEB, "web"))
         use.delete_endpoint(ref(WEB))
         world.silent = {"dns"}
@@ -361,13 +380,13 @@ class TestEndpoint:
 
 @pytest.mark.parametrize("failing", range(1, 4))
 def test_a_network_is_deleted_as_far_as_can_be_and_the_rest_next_time(
-    use: driver.Driver, world: fakes.World, failing: int
+    use: driver.Driver, made: networks.Networks, world: fakes.World, failing: int
 ) -> None:
-    use.create_network(CREATE)
+    made.create(CREATE)
     use.create_endpoint(endpoint(WEB, "web"))
     world.failing = world.acts + failing
     with pytest.raises(model.Cannot, match="on purpose"):
-        use.delete_network(protocol.NetworkRef(network_id=NETWORK.id))
+        made.delete(protocol.NetworkRef(network_id=NETWORK.id))
     assert len(world.links) + len(world.rules) == 1, "each other step was done"
-    use.delete_network(protocol.NetworkRef(network_id=NETWORK.id))
+    made.delete(protocol.NetworkRef(network_id=NETWORK.id))
     assert (world.links, world.rules, use.store.networks()) == ({}, set(), ())

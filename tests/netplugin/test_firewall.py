@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from netplugin import deadline, firewall, model, naming
+from netplugin import deadline, firewall, model, naming, rules
 from tests.netplugin.conftest import NETWORK
 
 TABLE = "fullhost-1f1f1f1f1f1f"
@@ -18,7 +18,7 @@ def shown(*command: str) -> str:
 
 
 def test_the_ruleset_of_a_translated_network() -> None:
-    assert firewall.ruleset(NETWORK) == (
+    assert rules.table(NETWORK) == (
         """\
 add table ip fullhost-1f1f1f1f1f1f
 delete table ip fullhost-1f1f1f1f1f1f
@@ -40,8 +40,8 @@ table ip fullhost-1f1f1f1f1f1f {
 
 def test_a_routed_network_is_neither_translated_nor_closed() -> None:
     routed = dataclasses.replace(NETWORK, snat=False)
-    assert "chain" not in firewall.ruleset(routed)
-    assert firewall.passes(routed) == (
+    assert "chain" not in rules.table(routed)
+    assert rules.passes(routed) == (
         tuple(f"-s 172.31.0.0/24 -i br0 -m comment --comment {MARK} -j ACCEPT".split()),
         tuple(f"-d 172.31.0.0/24 -o br0 -m comment --comment {MARK} -j ACCEPT".split()),
     )
@@ -50,7 +50,7 @@ def test_a_routed_network_is_neither_translated_nor_closed() -> None:
 def test_what_comes_back_passes_into_a_translated_network() -> None:
     answers = "-m conntrack --ctstate RELATED,ESTABLISHED"
     rule = f"-d 172.31.0.0/24 -o br0 {answers} -m comment --comment {MARK} -j ACCEPT"
-    assert firewall.passes(NETWORK)[1] == tuple(rule.split())
+    assert rules.passes(NETWORK)[1] == tuple(rule.split())
 
 
 @pytest.mark.usefixtures("namespace")

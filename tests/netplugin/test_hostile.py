@@ -76,13 +76,12 @@ def test_whatever_is_sent_is_answered_and_what_is_refused_changed_nothing(
     call: str, tmp_path: pathlib.Path, clock: Clock, tally: Tally
 ) -> None:
     world = fakes.World(zone={"web": ("172.31.0.2",)}, networks={NETWORK.id})
-    use = fakes.drive(world, store.Store(tmp_path / "driver.db"), clock)
-    table = app.calls(use, fakes.keep(world, use.store, clock), fakes.lend(use))
-    client = app.wire(table, {}, count=world.count).test_client()
+    state = store.Store(tmp_path / "driver.db")
+    client = app.wire(app.calls(fakes.uses(world, state, clock)), {}, count=world.count).test_client()
     counted = collections.Counter[str]()
 
     def seen() -> object:
-        return use.store.networks(), use.store.endpoints(), use.store.moves(), dict(world.links), set(world.rules)
+        return state.networks(), state.endpoints(), state.moves(), dict(world.links), set(world.rules)
 
     @hypothesis.settings(max_examples=-(-REQUESTS // 19), deadline=None)
     @hypothesis.given(BODIES | JSON)

@@ -6,7 +6,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from netplugin import model, protocol
+from netplugin import answers, model, protocol
 
 NETWORK, ENDPOINT = "1f" * 32, "ab" * 32
 JSON = st.recursive(
@@ -117,11 +117,11 @@ def test_a_join_has_a_path() -> None:
 
 
 def test_answers_are_what_the_engine_reads() -> None:
-    created = protocol.endpoint_created(address="172.31.0.2/24", mac="02:66:ac:1f:00:02", note="")
+    created = answers.endpoint_created(address="172.31.0.2/24", mac="02:66:ac:1f:00:02", note="")
     assert created.body == {"Interface": {"Address": "172.31.0.2/24", "MacAddress": "02:66:ac:1f:00:02"}}
-    kept = protocol.endpoint_created(address="172.31.0.2/24", mac=None, note="")
+    kept = answers.endpoint_created(address="172.31.0.2/24", mac=None, note="")
     assert kept.body == {"Interface": {"Address": "172.31.0.2/24"}}
-    assert protocol.joined(peer="fh0c", gateway="172.31.0.1").body == {
+    assert answers.joined(peer="fh0c", gateway="172.31.0.1").body == {
         "InterfaceName": {"SrcName": "fh0c", "DstPrefix": "eth"},
         "Gateway": "172.31.0.1",
         "StaticRoutes": [],

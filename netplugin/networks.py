@@ -1,0 +1,118 @@
+"""Use cases of networks: make one with its bridge and its rules, and take it away whole."""
+
+import contextlib
+import dataclasses
+import datetime
+import typing
+from collections.abc import Callable, Mapping
+
+from netplugin import allocation, answers, deadline, model, naming, options, protocol, store
+
+
+class Links(typing.Protocol):
+    """What is done with links for a network (netplugin.links)."""
+
+    def exists(self, name: str) -> bool: ...
+    def overlapping(self, network: model.Network) -> str | None: ...
+    def check_bridge(self, network: model.Network) -> None: ...
+    def ensure_bridge(self, network: model.Network) -> None: ...
+    def delete_link(self, name: str) -> None: ...
+
+
+class Firewall(typing.Protocol):
+    """What is done with rules for a network (netplugin.firewall)."""
+
+    def ensure(self, network: model.Network) -> None: ...
+    def delete(self, network_id: str) -> None: ...
+
+
+class Engine(typing.Protocol):
+    """What is asked of the engine for a network (netplugin.engine)."""
+
+    def version(self) -> str: ...
+    def network_ids(self) -> frozenset[str]: ...
+    def pools(self) -> tuple[tuple[str, int], ...]: ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Networks:
+    """The use cases of networks over their leaves; `defaults` are of options that are not given."""
+
+    store: store.Store
+    links: Links
+    firewall: Firewall
+    engine: Engine
+    defaults: Mapping[str, str]
+    now: Callable[[], datetime.datetime]
+    count: Callable[[str], None]
+
+    def create(self, request: protocol.CreateNetwork) -> answers.Answer:
+        """Make bridge and rules; keep the options, which the engine never sends again. Asked twice, done once."""
+        kind, given = allocation.wanted(request, pools=self.engine.pools)
+        options.refuse_engine(self.engine.version())
+        plain = options.network(request.network_id, given, defaults=self.defaults, created=self.now())
+        wish = dataclasses.replace(plain, ipam=kind)
+        if any(network.id == wish.id for network in self.store.networks()):
+            return answers.Answer()
+        self._make_way(wish)
+        made = not self.links.exists(wish.bridge)
+        network = dataclasses.replace(wish, bridge_made=made)
+        with contextlib.ExitStack() as undo:
+            # The row goes first, and on its own: of a driver that dies half way, the keeper finds what was begun.
+            with self.store.transaction() as transaction:
+                _refuse_clash(network, self.store.networks())
+                transaction.add_network(network)
+            undo.callback(deadline.undo, self.dismantle, network)
+            with self.store.transaction():  # nothing to write: it keeps the keeper from doing the same meanwhile
+                if made:
+                    self._refuse_overlap(network)
+                    self.links.ensure_bridge(network)
+                else:
+                    self.links.check_bridge(network)
+                self.firewall.ensure(network)
+            undo.pop_all()
+        return answers.Answer()
+
+    def delete(self, request: protocol.NetworkRef) -> answers.Answer:
+        """Take away all that the network made, a bridge only if it was made by it; try each step, then complain."""
+        network = next((n for n in self.store.networks() if n.id == request.network_id), None)
+        if network is not None:
+            self.dismantle(network)
+        else:  # its row may have gone with a state file; its rules would translate for whoever has the subnet next
+            self.firewall.delete(request.network_id)
+        return answers.Answer()
+
+    def _make_way(self, wish: model.Network) -> None:
+        """Delete the networks in the wish's way that the engine has no more: their DeleteNetwork never came."""
+        while (other := options.clash(wish, self.store.networks())) is not None:
+            if other.id in self.engine.network_ids():
+                raise options.clashes(wish, other)
+            self.dismantle(other)
+            self.count("collected.network")
+
+    def _refuse_overlap(self, network: model.Network) -> None:
+        """Refuse a subnet of which another interface has an address: its hosts would not be reached any more."""
+        if (other := self.links.overlapping(network)) is not None:
+            raise model.Cannot(
+                f"make the network with {network.subnet}",
+                why=f"{other}, which is part of it or has it as a part",
+                hint="give another one with -o fullhost.subnet=…",
+                reason=model.Reason.CONFLICT,
+            )
+
+    def dismantle(self, network: model.Network) -> None:
+        """Take a network away, under the lock, so that the keeper puts nothing back; if a step fails, the row stays."""
+        with self.store.transaction() as transaction, contextlib.ExitStack() as steps:
+            for endpoint in self.store.endpoints():
+                if endpoint.network_id == network.id:
+                    steps.callback(self.links.delete_link, naming.veth(endpoint.id).host)
+            if network.bridge_made:
+                steps.callback(self.links.delete_link, network.bridge)
+            steps.callback(self.firewall.delete, network.id)
+            transaction.remove_network(network.id)
+
+
+def _refuse_clash(network: model.Network, standing: tuple[model.Network, ...]) -> None:
+    """Look once more, under the write lock: another network may have been made meanwhile."""
+    if (other := options.clash(network, standing)) is not None:
+        raise options.clashes(network, other)

@@ -1,0 +1,34 @@
+"""The tables of the state file, and what makes an older file one of this version."""
+
+VERSION = 2
+SCHEMA = """
+CREATE TABLE network (
+    id TEXT PRIMARY KEY, bridge TEXT NOT NULL UNIQUE, bridge_made INTEGER NOT NULL, subnet TEXT NOT NULL,
+    gateway TEXT NOT NULL, domain TEXT NOT NULL, dns_address TEXT NOT NULL, dns_port INTEGER NOT NULL,
+    snat INTEGER NOT NULL, mtu INTEGER NOT NULL, range TEXT NOT NULL, stale TEXT NOT NULL, created TEXT NOT NULL,
+    ipam TEXT NOT NULL
+) STRICT;
+CREATE TABLE endpoint (
+    id TEXT PRIMARY KEY, network_id TEXT NOT NULL REFERENCES network (id), name TEXT,
+    address TEXT NOT NULL, mac TEXT NOT NULL, rung TEXT NOT NULL, source TEXT NOT NULL, created TEXT NOT NULL,
+    settled INTEGER NOT NULL, sandbox TEXT, left INTEGER NOT NULL, UNIQUE (network_id, address)
+) STRICT;
+CREATE TABLE move (
+    container TEXT PRIMARY KEY, network_id TEXT NOT NULL REFERENCES network (id), endpoint_id TEXT NOT NULL,
+    name TEXT NOT NULL, aliases TEXT NOT NULL, options TEXT NOT NULL, address TEXT
+) STRICT;
+CREATE TABLE lease (
+    network_id TEXT NOT NULL REFERENCES network (id), name TEXT NOT NULL, address TEXT NOT NULL,
+    PRIMARY KEY (network_id, name)
+) STRICT;
+"""
+# By the version of a file, what makes it one of the next; a column that comes later is the last one here and there.
+MIGRATIONS = {
+    1: "ALTER TABLE network ADD COLUMN ipam TEXT NOT NULL DEFAULT 'null'; ALTER TABLE move ADD COLUMN address TEXT",
+}
+
+
+def statements(version: int) -> list[str]:
+    """Return what a file of the version needs to be one of VERSION, in order; version 0 is a new file."""
+    scripts = [MIGRATIONS[old] for old in range(version, VERSION)] if version else [SCHEMA]
+    return [statement for statement in ";".join(scripts).split(";") if statement.strip()]
