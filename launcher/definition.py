@@ -32,6 +32,7 @@ class Definition:
     priority: int | None = None
     delay: float | None = None
     after: tuple[str, ...] | None = None
+    resolver: specification.Resolver | None = None
 
     def over(self, spec: specification.Spec) -> specification.Spec:
         """Lay it over what is asked for so far: volumes and variables are added, all else is replaced."""
@@ -75,6 +76,7 @@ def table(body: Mapping[str, object], *, where: str) -> Definition:
         priority=_priority(body.get("priority"), where=where),
         delay=_delay(body.get("delay"), where=where),
         after=names(body, "after", where=where),
+        resolver=_resolver(body.get("resolver"), where=where),
     )
 
 
@@ -210,6 +212,13 @@ def _delay(value: object, *, where: str) -> float | None:
             f"delay of {where} is {value!r}, which is no number of seconds up to 3600", hint="write it as 5"
         )
     return float(value)
+
+
+def _resolver(value: object, *, where: str) -> specification.Resolver | None:
+    known = list(specification.Resolver)
+    if value is not None and value not in known:
+        raise model.Cannot(f"resolver of {where} is {value!r}", hint=f"write one of {', '.join(known)}")
+    return None if value is None else specification.Resolver(str(value))
 
 
 def _inside(volume: str) -> str:

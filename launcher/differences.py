@@ -152,6 +152,8 @@ def _rebuilt(machine: model.Machine, spec: specification.Spec) -> Iterator[str]:
     if set(machine.volumes) != set(spec.volumes):
         old, new = (" ".join(sorted(volumes)) or "none" for volumes in (machine.volumes, spec.volumes))
         yield f"volumes {old} -> {new}"
+    if machine.resolver != spec.resolver:
+        yield f"resolver {machine.resolver} -> {spec.resolver}"
 
 
 def _extra(known: roster.Roster, there: Collection[model.Machine], *, prune: bool) -> Iterator[Change]:

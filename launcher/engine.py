@@ -78,6 +78,7 @@ class Engine:
             ours=labels.get(model.MACHINE_LABEL) == name,
             init=labels.get(model.INIT_LABEL, ""),
             domain=labels.get(model.DOMAIN_LABEL, ""),
+            resolver=labels.get(model.RESOLVER_LABEL, "engine"),
             network=home,
             endpoint=attachment.get("EndpointID", ""),
             address=ipaddress.IPv4Address(given) if (given := attachment.get("IPAddress")) else None,

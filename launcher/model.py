@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 MACHINE_LABEL = "fullhost.machine"
 INIT_LABEL = "fullhost.init"
 DOMAIN_LABEL = "fullhost.domain"
+RESOLVER_LABEL = "fullhost.resolver"
 IMAGE_LABEL = "fullhost.image"  # what a machine was made of, before any snapshot of it
 SNAPSHOT_LABEL = "fullhost.snapshot"  # of an image: the machine that it was taken of
 PASSING_LABEL = "fullhost.passing"  # of a container that fhv needs for so many seconds
@@ -68,6 +69,7 @@ class Machine:
     cpus: float = 0.0
     volumes: tuple[str, ...] = ()
     autostart: bool = True
+    resolver: str = "engine"
 
     @property
     def runs(self) -> bool:

@@ -4,7 +4,7 @@ import enum
 import re
 import types
 
-from launcher import model, specification
+from launcher import model, prologue, specification
 
 
 class Action(enum.StrEnum):
@@ -74,6 +74,7 @@ def creation(
         model.INIT_LABEL: boot.init,
         model.DOMAIN_LABEL: network.domain,
         model.IMAGE_LABEL: origin,
+        model.RESOLVER_LABEL: spec.resolver,
     }
     return model.Creation(
         name=member.name,
@@ -82,7 +83,7 @@ def creation(
         network=network.name,
         aliases=member.aliases,
         labels=labels,
-        boot=boot,
+        boot=prologue.before(boot, network, spec.resolver),
         volumes=(*boot.volumes, *spec.volumes),
         environment={**boot.environment, **spec.environment},
         memory=spec.memory,

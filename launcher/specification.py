@@ -1,7 +1,15 @@
 """What is asked of a machine, and what of it can be set while it lives."""
 
 import dataclasses
+import enum
 from collections.abc import Mapping
+
+
+class Resolver(enum.StrEnum):
+    """Whom a machine asks for names: the engine's own server in its network namespace, or that of the zone itself."""
+
+    ENGINE = "engine"
+    DIRECT = "direct"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +30,7 @@ class Spec:
     priority: int = 0
     delay: float = 0.0
     after: tuple[str, ...] = ()
+    resolver: Resolver = Resolver.ENGINE
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

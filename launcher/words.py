@@ -148,6 +148,7 @@ def examination(found: "machines.Examination") -> str:
             ("image", machine.image),
             ("limits", snapshots.limited(machine)),
             ("volumes", ", ".join(machine.volumes)),
+            ("resolver", machine.resolver),
             ("capabilities", ", ".join(reasons) or "none added"),
         ]
     )

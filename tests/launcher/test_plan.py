@@ -109,6 +109,7 @@ def test_a_machine_is_made_of_its_name_its_settings_and_what_its_init_needs(port
         "fullhost.init": "systemd",
         "fullhost.domain": "local",
         "fullhost.image": "some/origin",
+        "fullhost.resolver": "engine",
     }
     assert made.volumes == (*boot.volumes, "/a:/b")
     assert made.environment == {"container": "docker", "A": "b"}

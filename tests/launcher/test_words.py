@@ -131,5 +131,6 @@ def test_a_machine_has_a_fact_a_line() -> None:
         "image": "fullhost/debian:bookworm",
         "limits": "all memory, all cpus",
         "volumes": "-",
+        "resolver": "engine",
         "capabilities": "SYS_ADMIN (the reason)",
     }
