@@ -181,12 +181,16 @@ def _of_network(name: str, network: model.Network | None) -> Finding:
             found=f"the engine has the network {name}, and the driver does not know it (was its state file removed?)",
             mend=f"docker network rm {name}, and create it again",
         )
-    snat = "SNAT" if network.snat else "routed"
+    snat = "SNAT" if network.snat else "routed" if network.address == network.gateway else "on the LAN"
+    snat += f" by {network.uplink}" if network.uplink else ""
     found = f"{name}: {network.subnet} on {network.bridge}, gateway {network.gateway}, {snat}"
     return Finding(check="network", verdict=Verdict.OK, found=found)
 
 
 def _of_routes(network: model.Network, routes: tuple[tuple[ipaddress.IPv4Network, str], ...]) -> Finding:
+    if network.address is None:
+        found = f"{network.bridge} bears no address: this host is on {network.subnet} as any other is, or not at all"
+        return Finding(check="routes", verdict=Verdict.OK, found=found)
     for destination, device in routes:
         if device != network.bridge and destination.overlaps(network.subnet):
             return Finding(

@@ -54,6 +54,8 @@ class Driver:
                         dns_port=network["dns"]["port"],
                         snat=network["snat"],
                         mtu=network["mtu"],
+                        address=ipaddress.IPv4Address(network["address"]) if network["address"] else None,
+                        uplink=network["uplink"],
                     )
                     for network in found["networks"]
                 ),

@@ -150,7 +150,10 @@ class Boot:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Network:
-    """A network of the driver; `dns` is the server that its machines ask, `dns_port` its UDP and TCP port."""
+    """A network of the driver; `dns` is the server that its machines ask, `dns_port` its UDP and TCP port.
+
+    `address` is the bridge's own, if it has one; `uplink` is the interface that leads to a LAN.
+    """
 
     id: str
     name: str
@@ -162,6 +165,8 @@ class Network:
     dns_port: int
     snat: bool
     mtu: int
+    address: ipaddress.IPv4Address | None = None
+    uplink: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

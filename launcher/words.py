@@ -14,7 +14,7 @@ if typing.TYPE_CHECKING:
     from launcher import doctor, machines
 
 _LIST = ("NAME", "ALIASES", "STATE", "ADDRESS", "IMAGE", "SINCE")
-_NETWORKS = ("NETWORK", "BRIDGE", "SUBNET", "GATEWAY", "DOMAIN", "DNS", "SNAT", "MTU")
+_NETWORKS = ("NETWORK", "BRIDGE", "SUBNET", "GATEWAY", "DOMAIN", "DNS", "SNAT", "MTU", "UPLINK")
 _ENDPOINTS = ("ENDPOINT", "ADDRESS", "MAC", "VETH", "IDENTIFIED BY", "ADDRESS FROM")
 
 
@@ -181,6 +181,7 @@ def driver(status: model.DriverStatus) -> str:
             str(network.dns) if network.dns_port == 53 else f"{network.dns} port {network.dns_port}",
             "yes" if network.snat else "no",
             str(network.mtu),
+            network.uplink or "-",
         )
         for network in status.networks
     ]

@@ -23,12 +23,17 @@ from netplugin import (
     networks,
     settlement,
     store,
+    uplinks,
     zone,
 )
 
 
 class Links(driver.Links, networks.Links, keeper.Links, control.Links, typing.Protocol):
     """What all use cases do with links."""
+
+
+class Uplinks(networks.Uplinks, keeper.Uplinks, typing.Protocol):
+    """What all use cases do with interfaces that lead to the LAN."""
 
 
 class Firewall(networks.Firewall, keeper.Firewall, typing.Protocol):
@@ -49,6 +54,7 @@ class Leaves:
 
     store: store.Store
     links: Links
+    uplinks: Uplinks
     firewall: Firewall
     zone: Zone
     engine: Engine
@@ -72,6 +78,7 @@ def leaves(settings: config.Settings) -> Leaves:
     return Leaves(
         store=store.Store(settings.state),
         links=links,
+        uplinks=uplinks,
         firewall=firewall,
         zone=zone,
         engine=engine.Engine(settings.docker),
@@ -96,6 +103,7 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
     made = networks.Networks(
         store=over.store,
         links=over.links,
+        uplinks=over.uplinks,
         firewall=over.firewall,
         engine=over.engine,
         defaults=settings.network_defaults,
@@ -105,6 +113,7 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
     keep = keeper.Keeper(
         store=over.store,
         links=over.links,
+        uplinks=over.uplinks,
         firewall=over.firewall,
         engine=over.engine,
         settler=settlement.Settler(store=over.store, zone=over.zone, engine=over.engine, count=count),

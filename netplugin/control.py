@@ -95,6 +95,8 @@ class Control:
             "dns": {"address": str(network.dns.address), "port": network.dns.port},
             "snat": network.snat,
             "mtu": network.mtu,
+            "uplink": network.uplink,
+            "address": None if network.address is None else str(network.address),
             "range": str(network.range),
             "stale": network.stale,
         }
@@ -106,7 +108,7 @@ class Control:
             return None
 
     def _warnings(self, network: model.Network) -> Iterator[str]:
-        if not self.links.forwarding(network.bridge):
+        if network.routed_here and not self.links.forwarding(network.bridge):
             yield (
                 f"machines cannot reach the world: the kernel does not forward what comes in by {network.bridge}; "
                 "let the engine turn forwarding on (ip-forward in daemon.json), or set net.ipv4.ip_forward=1"

@@ -27,6 +27,13 @@ class Links(typing.Protocol):
     def ports(self) -> dict[str, model.Port]: ...
 
 
+class Uplinks(typing.Protocol):
+    """What the keeper does with the interfaces that lead to the LAN (netplugin.uplinks)."""
+
+    def stands(self, network: model.Network) -> bool: ...
+    def ensure(self, network: model.Network) -> None: ...
+
+
 class Firewall(typing.Protocol):
     """What the keeper does with rules (netplugin.firewall)."""
 
@@ -63,6 +70,7 @@ class Keeper:
 
     store: store.Store
     links: Links
+    uplinks: Uplinks
     firewall: Firewall
     now: Callable[[], datetime.datetime]
     count: Callable[[str], None]
@@ -194,7 +202,7 @@ class Keeper:
             self.told[network.id] = str(error)
 
     def _repairs(self, network: model.Network, ports: Mapping[str, model.Port]) -> list[Repair]:
-        """Return what the bridge, if it is ours, its ports and the rules want, in the order in which to do it."""
+        """Return what bridge (if it is ours), ports, rules and uplink want, in order; the last may be gone for good."""
         repairs = []
         if network.bridge_made and not self.links.stands(network):
             act = functools.partial(self.links.ensure_bridge, network)
@@ -208,6 +216,9 @@ class Keeper:
         if missing := self.firewall.missing(network):
             act = functools.partial(self.firewall.ensure, network)
             repairs.append(Repair(what="rules", detail="; ".join(missing), act=act))
+        if network.bridge_made and not self.uplinks.stands(network):
+            act = functools.partial(self.uplinks.ensure, network)
+            repairs.append(Repair(what="uplink", detail=f"{network.uplink} in {network.bridge}", act=act))
         return repairs
 
     def _report(self, what: str, detail: str, *, level: int = logging.WARNING) -> None:

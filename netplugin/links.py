@@ -25,19 +25,18 @@ class _Found:
 
 
 def ensure_bridge(network: model.Network) -> None:
-    """Have the network's bridge, one of our own, with the gateway's address, up.
+    """Have the network's bridge, one of our own, with its own address, up.
 
     Its hardware address is set, since a bridge without one takes the lowest of its ports
     (br_stp_recalculate_bridge_id) and would change it as machines come and go.
     """
-    name, interface = network.bridge, network.gateway_interface
+    name, interface = network.bridge, network.interface
     with pyroute2.IPRoute() as netlink:
         try:
             if _find(netlink, name) is None:
-                mac = naming.mac(network.gateway)
-                netlink.link("add", ifname=name, kind="bridge", mtu=network.mtu, address=mac)
+                netlink.link("add", ifname=name, kind="bridge", mtu=network.mtu, address=naming.bridge_mac(network))
             index = _bridge(netlink, name)
-            if interface.ip not in _addresses(netlink, index):
+            if interface is not None and interface.ip not in _addresses(netlink, index):
                 prefix = interface.network.prefixlen
                 netlink.addr("add", index=index, address=str(interface.ip), prefixlen=prefix)
             netlink.link("set", index=index, state="up")
@@ -47,22 +46,24 @@ def ensure_bridge(network: model.Network) -> None:
 
 def check_bridge(network: model.Network) -> None:
     """Refuse a bridge that somebody else made and that does not serve the network as it is; touch nothing."""
-    name, interface = network.bridge, network.gateway_interface
+    name, interface = network.bridge, network.interface
     with pyroute2.IPRoute() as netlink:
-        if interface.ip not in _addresses(netlink, _bridge(netlink, name)):
-            raise _bridge_refused(name, f"it stood before and does not bear the gateway's address {interface}")
+        index = _bridge(netlink, name)
+        if interface is not None and interface.ip not in _addresses(netlink, index):
+            whose = "the gateway's address" if network.routed_here else "the address"
+            raise _bridge_refused(name, f"it stood before and does not bear {whose} {interface}")
         found = _find(netlink, name)
         if found is not None and not found.up:
             raise _bridge_refused(name, "it stood before and is down")
 
 
 def stands(network: model.Network) -> bool:
-    """Tell whether the network's bridge is there, up, and bears the gateway's address."""
+    """Tell whether the network's bridge is there, up, and bears its address, if it has one."""
     with pyroute2.IPRoute() as netlink:
         found = _find(netlink, network.bridge)
         if found is None or found.kind != "bridge" or not found.up:
             return False
-        return network.gateway in _addresses(netlink, found.index)
+        return network.address is None or network.address in _addresses(netlink, found.index)
 
 
 def overlapping(network: model.Network) -> str | None:

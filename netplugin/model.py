@@ -74,7 +74,9 @@ class Network:
 
     `bridge_made` says that the driver made the bridge, and so may delete it. `snat` is translation to the
     world for the subnet; without it the subnet is routed, and forwarding to the machines is open. `range` is
-    the part of the subnet for provisional addresses.
+    the part of the subnet for provisional addresses. `address` is the bridge's own: the gateway's where the host is
+    the machines' router; another or none where the gateway is on the LAN, to which `parent` leads, or VLAN `vlan` of
+    it (IEEE 802.1Q). `uplink_made` says that the driver made the VLAN's interface.
     """
 
     id: str
@@ -82,6 +84,7 @@ class Network:
     bridge_made: bool = False
     subnet: ipaddress.IPv4Network
     gateway: ipaddress.IPv4Address
+    address: ipaddress.IPv4Address | None
     domain: str
     dns: Server
     snat: bool
@@ -90,6 +93,24 @@ class Network:
     stale: Stale
     created: datetime.datetime
     ipam: Ipam = Ipam.NULL
+    parent: str | None = None
+    vlan: int | None = None
+    uplink_made: bool = False
+
+    @property
+    def uplink(self) -> str | None:
+        """The interface that is a port of the bridge: the parent, or its VLAN's, named as iproute2's users do."""
+        return self.parent if self.vlan is None else f"{self.parent}.{self.vlan}"
+
+    @property
+    def routed_here(self) -> bool:
+        """Whether this host is the machines' router."""
+        return self.address == self.gateway
+
+    @property
+    def interface(self) -> ipaddress.IPv4Interface | None:
+        """The bridge's own address with the prefix length of the subnet."""
+        return None if self.address is None else ipaddress.IPv4Interface((self.address, self.subnet.prefixlen))
 
     @property
     def gateway_interface(self) -> ipaddress.IPv4Interface:

@@ -60,6 +60,16 @@ def mac(address: ipaddress.IPv4Address) -> str:
     return ":".join(f"{octet:02x}" for octet in b"\x02\x66" + address.packed)
 
 
+def bridge_mac(network: model.Network) -> str:
+    """Return the hardware address of a bridge to make: of its own address, else 02:67 and some of the network's id.
+
+    The gateway's would not do there: on a LAN several hosts have a bridge with the same one.
+    """
+    if network.address is not None:
+        return mac(network.address)
+    return ":".join(("02", "67", *(network.id[at : at + 2] for at in range(0, 8, 2))))
+
+
 def claimed(hardware: str, subnet: ipaddress.IPv4Network) -> ipaddress.IPv4Address | None:
     """Return the address of the subnet that a hardware address follows from, None where it follows from none."""
     octets = bytes.fromhex(hardware.replace(":", ""))

@@ -6,7 +6,7 @@ import datetime
 import typing
 from collections.abc import Callable, Mapping
 
-from netplugin import allocation, answers, deadline, model, naming, options, protocol, store
+from netplugin import allocation, answers, deadline, model, naming, options, parents, protocol, store
 
 
 class Links(typing.Protocol):
@@ -17,6 +17,13 @@ class Links(typing.Protocol):
     def check_bridge(self, network: model.Network) -> None: ...
     def ensure_bridge(self, network: model.Network) -> None: ...
     def delete_link(self, name: str) -> None: ...
+
+
+class Uplinks(typing.Protocol):
+    """What is done with the interface that leads to the LAN (netplugin.uplinks)."""
+
+    def interface(self, name: str) -> parents.Interface | None: ...
+    def ensure(self, network: model.Network) -> None: ...
 
 
 class Firewall(typing.Protocol):
@@ -40,6 +47,7 @@ class Networks:
 
     store: store.Store
     links: Links
+    uplinks: Uplinks
     firewall: Firewall
     engine: Engine
     defaults: Mapping[str, str]
@@ -51,12 +59,11 @@ class Networks:
         kind, given = allocation.wanted(request, pools=self.engine.pools)
         options.refuse_engine(self.engine.version())
         plain = options.network(request.network_id, given, defaults=self.defaults, created=self.now())
-        wish = dataclasses.replace(plain, ipam=kind)
+        wish = dataclasses.replace(plain, ipam=kind, mtu=self._mtu(plain, given))
         if any(network.id == wish.id for network in self.store.networks()):
             return answers.Answer()
         self._make_way(wish)
-        made = not self.links.exists(wish.bridge)
-        network = dataclasses.replace(wish, bridge_made=made)
+        network = self._on_the_host(wish)
         with contextlib.ExitStack() as undo:
             # The row goes first, and on its own: of a driver that dies half way, the keeper finds what was begun.
             with self.store.transaction() as transaction:
@@ -64,12 +71,7 @@ class Networks:
                 transaction.add_network(network)
             undo.callback(deadline.undo, self.dismantle, network)
             with self.store.transaction():  # nothing to write: it keeps the keeper from doing the same meanwhile
-                if made:
-                    self._refuse_overlap(network)
-                    self.links.ensure_bridge(network)
-                else:
-                    self.links.check_bridge(network)
-                self.firewall.ensure(network)
+                self._build(network)
             undo.pop_all()
         return answers.Answer()
 
@@ -81,6 +83,37 @@ class Networks:
         else:  # its row may have gone with a state file; its rules would translate for whoever has the subnet next
             self.firewall.delete(request.network_id)
         return answers.Answer()
+
+    def _mtu(self, wish: model.Network, given: Mapping[str, str]) -> int:
+        """Return the MTU; one that nobody gave is that of the bridge, if it is there, or of the parent."""
+        if f"{options.PREFIX}mtu" not in given and "mtu" not in self.defaults:
+            for name in filter(None, (wish.bridge, wish.parent)):
+                if (found := self.uplinks.interface(name)) is not None:
+                    return found.mtu
+        return wish.mtu
+
+    def _on_the_host(self, wish: model.Network) -> model.Network:
+        """Return the network with what of it stood before, once that fits; touch nothing."""
+        found = None if wish.parent is None else self.uplinks.interface(wish.parent)
+        uplink = None if wish.uplink is None else self.uplinks.interface(wish.uplink)
+        network = dataclasses.replace(
+            wish,
+            bridge_made=not self.links.exists(wish.bridge),
+            uplink_made=wish.vlan is not None and uplink is None,
+        )
+        parents.check(network, found=found, uplink=uplink)
+        return network
+
+    def _build(self, network: model.Network) -> None:
+        if network.bridge_made:
+            if network.address is not None:
+                self._refuse_overlap(network)
+            self.links.ensure_bridge(network)
+            if network.uplink is not None:
+                self.uplinks.ensure(network)
+        else:
+            self.links.check_bridge(network)
+        self.firewall.ensure(network)
 
     def _make_way(self, wish: model.Network) -> None:
         """Delete the networks in the wish's way that the engine has no more: their DeleteNetwork never came."""
@@ -106,8 +139,10 @@ class Networks:
             for endpoint in self.store.endpoints():
                 if endpoint.network_id == network.id:
                     steps.callback(self.links.delete_link, naming.veth(endpoint.id).host)
-            if network.bridge_made:
+            if network.bridge_made:  # the kernel lets the uplink go, which stays as it is
                 steps.callback(self.links.delete_link, network.bridge)
+            if network.uplink_made:
+                steps.callback(self.links.delete_link, str(network.uplink))
             steps.callback(self.firewall.delete, network.id)
             transaction.remove_network(network.id)
 

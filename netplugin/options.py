@@ -5,10 +5,10 @@ import ipaddress
 import typing
 from collections.abc import Callable, Mapping
 
-from netplugin import model, naming
+from netplugin import model, naming, parents
 
 PREFIX = "fullhost."
-KEYS = ("bridge", "subnet", "gateway", "domain", "dns", "snat", "mtu", "range", "stale")
+KEYS = ("bridge", "subnet", "gateway", "domain", "dns", "snat", "mtu", "range", "stale", "parent", "vlan", "address")
 DEFAULTS: Mapping[str, str] = {
     "bridge": "br0",
     "subnet": "172.31.0.0/24",
@@ -16,6 +16,8 @@ DEFAULTS: Mapping[str, str] = {
     "snat": "true",
     "mtu": "1500",
     "stale": "serve",
+    "parent": parents.NONE,
+    "vlan": parents.NONE,
 }
 # The engine itself reads these from a network's options (28.0 on); they come along to the driver.
 _ENGINE_KEYS = frozenset({"com.docker.network.advertise_addr_nmsgs", "com.docker.network.advertise_addr_ms"})
@@ -35,7 +37,7 @@ def network(
     """Return the network that the options ask for; an unknown or malformed one is refused by its name."""
     known = _known(given)
     texts = {**DEFAULTS, **defaults, **known}
-    for key in ("gateway", "range"):
+    for key in ("gateway", "range", "address"):
         if "subnet" in known and key not in known:
             texts.pop(key, None)  # the default one is of the default subnet
     subnet = _parse(texts, "subnet", machines)
@@ -46,6 +48,7 @@ def network(
     dynamic = _parse({"range": last_quarter, **texts}, "range", ipaddress.IPv4Network)
     if not dynamic.subnet_of(subnet):
         raise _refused("range", str(dynamic), f"it is no part of {subnet}")
+    texts |= parents.defaults(texts, known, network_id=network_id, gateway=gateway)
     return model.Network(
         id=network_id,
         bridge=_parse(texts, "bridge", naming.interface),
@@ -58,7 +61,24 @@ def network(
         range=dynamic,
         stale=_parse(texts, "stale", _stale),
         created=created,
+        address=_address(texts, gateway, subnet),
+        parent=_parse(texts, "parent", parents.parent),
+        vlan=_parse(texts, "vlan", parents.vlan),
     )
+
+
+def _address(
+    texts: Mapping[str, str], gateway: ipaddress.IPv4Address, subnet: ipaddress.IPv4Network
+) -> ipaddress.IPv4Address | None:
+    """Return the bridge's own address, and refuse what does not go with it or with the lack of one."""
+    address = _parse(texts, "address", parents.address)
+    if address is not None and (address not in subnet or address in (subnet.network_address, subnet.broadcast_address)):
+        raise _refused("address", str(address), f"it is no host of {subnet}")
+    if address != gateway and _parse(texts, "snat", _boolean):
+        raise _refused("snat", texts["snat"], f"machines go out by {gateway}, which is not this host's")
+    if texts["vlan"] != parents.NONE and texts["parent"] == parents.NONE:
+        raise _refused("vlan", texts["vlan"], "it is of no interface: there is no fullhost.parent")
+    return address
 
 
 def with_pool(given: Mapping[str, str], pool: str, gateway: str) -> dict[str, str]:
@@ -107,19 +127,27 @@ def refuse_engine(version: str) -> None:
 
 
 def clash(wish: model.Network, networks: tuple[model.Network, ...]) -> model.Network | None:
-    """Return the first network that has the bridge, or addresses of the subnet, already."""
-    return next((n for n in networks if n.bridge == wish.bridge or n.subnet.overlaps(wish.subnet)), None)
+    """Return the first network that has the bridge, the interface to the LAN, or addresses of the subnet, already."""
+    return next((n for n in networks if _same(wish, n)), None)
 
 
 def clashes(wish: model.Network, other: model.Network) -> model.Cannot:
     """Return the refusal of a network in whose way another one stands."""
-    same = f"bridge {wish.bridge}" if wish.bridge == other.bridge else f"part of {wish.subnet} ({other.subnet})"
     return model.Cannot(
         f"make the network on {wish.bridge} with {wish.subnet}",
-        why=f"the network {other.id[:12]} has the {same}",
+        why=f"the network {other.id[:12]} has the {_same(wish, other)}",
         hint="give other ones with -o fullhost.bridge=… -o fullhost.subnet=…, or use that network",
         reason=model.Reason.CONFLICT,
     )
+
+
+def _same(wish: model.Network, other: model.Network) -> str | None:
+    """Return what two networks cannot both have; VLANs of one parent are as many interfaces."""
+    if wish.bridge == other.bridge:
+        return f"bridge {wish.bridge}"
+    if wish.uplink is not None and wish.uplink == other.uplink:
+        return f"interface {wish.uplink} in its bridge {other.bridge}"
+    return f"part of {wish.subnet} ({other.subnet})" if wish.subnet.overlaps(other.subnet) else None
 
 
 def _is_part(pool: str, base: str, prefix: int) -> bool:

@@ -28,6 +28,10 @@ def of_network(network: model.Network) -> tuple[Value, ...]:
         network.stale,
         network.created.isoformat(),
         network.ipam,
+        None if network.address is None else str(network.address),
+        network.parent,
+        network.vlan,
+        network.uplink_made,
     )
 
 
@@ -84,6 +88,10 @@ def network(row: Row) -> model.Network:
         stale=model.Stale(str(row["stale"])),
         created=datetime.datetime.fromisoformat(str(row["created"])),
         ipam=model.Ipam(str(row["ipam"])),
+        address=None if row["address"] is None else ipaddress.IPv4Address(str(row["address"])),
+        parent=_optional(row["parent"]),
+        vlan=None if row["vlan"] is None else int(row["vlan"]),
+        uplink_made=bool(row["uplink_made"]),
     )
 
 

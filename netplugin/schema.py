@@ -1,12 +1,12 @@
 """The tables of the state file, and what makes an older file one of this version."""
 
-VERSION = 2
+VERSION = 3
 SCHEMA = """
 CREATE TABLE network (
     id TEXT PRIMARY KEY, bridge TEXT NOT NULL UNIQUE, bridge_made INTEGER NOT NULL, subnet TEXT NOT NULL,
     gateway TEXT NOT NULL, domain TEXT NOT NULL, dns_address TEXT NOT NULL, dns_port INTEGER NOT NULL,
     snat INTEGER NOT NULL, mtu INTEGER NOT NULL, range TEXT NOT NULL, stale TEXT NOT NULL, created TEXT NOT NULL,
-    ipam TEXT NOT NULL
+    ipam TEXT NOT NULL, address TEXT, parent TEXT, vlan INTEGER, uplink_made INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE endpoint (
     id TEXT PRIMARY KEY, network_id TEXT NOT NULL REFERENCES network (id), name TEXT,
@@ -25,6 +25,11 @@ CREATE TABLE lease (
 # By the version of a file, what makes it one of the next; a column that comes later is the last one here and there.
 MIGRATIONS = {
     1: "ALTER TABLE network ADD COLUMN ipam TEXT NOT NULL DEFAULT 'null'; ALTER TABLE move ADD COLUMN address TEXT",
+    2: (
+        "ALTER TABLE network ADD COLUMN address TEXT; UPDATE network SET address = gateway;"
+        "ALTER TABLE network ADD COLUMN parent TEXT; ALTER TABLE network ADD COLUMN vlan INTEGER;"
+        "ALTER TABLE network ADD COLUMN uplink_made INTEGER NOT NULL DEFAULT 0"
+    ),
 }
 
 

@@ -25,6 +25,7 @@ QUESTIONS = frozenset(
     f"{leaf}.{verb}"
     for leaf, verbs in {
         "links": "exists overlapping check_bridge ports port stands forwarding",
+        "uplinks": "interface stands",
         "firewall": "missing",
         "engine": "version network_ids network_name candidates attachments prepare endpoint_name",
         "zone": "addresses records fleet pointer names",
@@ -126,6 +127,7 @@ def wrap(leaves: assembly.Leaves, armed: pathlib.Path) -> assembly.Leaves:
     return assembly.Leaves(
         store=typing.cast("store.Store", _Store(leaves.store, steps)),
         links=typing.cast("assembly.Links", _Leaf("links", leaves.links, steps)),
+        uplinks=typing.cast("assembly.Uplinks", _Leaf("uplinks", leaves.uplinks, steps)),
         firewall=typing.cast("assembly.Firewall", _Leaf("firewall", leaves.firewall, steps)),
         zone=typing.cast("assembly.Zone", _Leaf("zone", leaves.zone, steps)),
         engine=typing.cast("assembly.Engine", _Leaf("engine", leaves.engine, steps)),

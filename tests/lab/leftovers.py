@@ -11,8 +11,9 @@ from tests.lab import commands, place
 
 def clear(where: place.Place) -> None:
     """End the processes of a lab, then take away its namespaces, control groups and files; all may be missing."""
-    for name in (where.netns, where.outside):
-        clear_namespace(name)
+    for name in _namespaces():
+        if f"{name}-".startswith(f"{where.netns}-"):
+            clear_namespace(name)
     _unmount(where.root)
     commands.wait(f"the control groups {where.cgroup} to empty", lambda: _ungrouped(where.cgroup), seconds=10)
     shutil.rmtree(where.root, ignore_errors=True)

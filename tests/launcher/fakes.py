@@ -27,6 +27,7 @@ def network(name: str = "", number: str = NETWORK) -> model.Network:
         dns_port=53,
         snat=True,
         mtu=1500,
+        address=GATEWAY,
     )
 
 

@@ -30,6 +30,8 @@ _STATUS = {
             "dns": {"address": "172.31.0.1", "port": 53},
             "snat": True,
             "mtu": 1500,
+            "uplink": "eth1.20",
+            "address": None,
         }
     ],
     "endpoints": [
@@ -93,6 +95,7 @@ def test_the_status_is_read_whole(tmp_path: pathlib.Path) -> None:
         status = driver.Driver(tmp_path / "s").status()
     assert asked == ["/v1/status"]
     assert status.networks[0].subnet == ipaddress.IPv4Network("172.31.0.0/24")
+    assert (status.networks[0].address, status.networks[0].uplink) == (None, "eth1.20")
     assert (status.networks[0].name, status.networks[0].dns_port) == ("", 53)
     assert status.endpoints[0].address == ipaddress.IPv4Address("172.31.0.2")
     assert status.counters == {"rung.option": 2}

@@ -18,6 +18,7 @@ NETWORK = model.Network(
     bridge_made=True,
     subnet=ipaddress.IPv4Network("172.31.0.0/24"),
     gateway=ipaddress.IPv4Address("172.31.0.1"),
+    address=ipaddress.IPv4Address("172.31.0.1"),
     domain="local",
     dns=model.Server(address=ipaddress.IPv4Address("127.0.0.1"), port=53),
     snat=True,

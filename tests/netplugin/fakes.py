@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import datetime
+import functools
 import ipaddress
 import threading
 from collections.abc import Callable
@@ -18,9 +19,33 @@ from netplugin import (
     model,
     naming,
     networks,
+    parents,
     settlement,
     store,
 )
+
+
+@dataclasses.dataclass
+class Lan:
+    """Interfaces that lead to the LAN, which a bridge of the world may have."""
+
+    world: "World"
+    interfaces: dict[str, parents.Interface] = dataclasses.field(default_factory=dict)
+
+    def interface(self, name: str) -> parents.Interface | None:
+        return self.interfaces.get(name)
+
+    def ensure(self, network: model.Network) -> None:
+        self.world.act()
+        uplink, parent = str(network.uplink), self.interfaces[str(network.parent)]
+        found = dataclasses.replace(parent, name=uplink, master=network.bridge, up=True)
+        if network.vlan is not None:
+            found = dataclasses.replace(found, kind="vlan", parent=network.parent, vlan=network.vlan)
+            self.world.links[uplink] = model.Port(bridge=network.bridge, peer=model.Whereabouts.HERE)
+        self.interfaces[uplink] = found
+
+    def stands(self, network: model.Network) -> bool:
+        return network.uplink is None or self.interfaces[network.uplink].master == network.bridge
 
 
 @dataclasses.dataclass
@@ -44,13 +69,18 @@ class World:
     failing: int = 0
     acts: int = 0
 
-    def _act(self) -> None:
+    @functools.cached_property
+    def lan(self) -> Lan:
+        """Its interfaces to the LAN."""
+        return Lan(self)
+
+    def act(self) -> None:
         self.acts += 1
         if self.acts == self.failing:
             raise model.Cannot("do it", why="it fails on purpose", hint="try again", reason=model.Reason.UNAVAILABLE)
 
     def _ask(self, whom: str) -> None:
-        self._act()
+        self.act()
         if whom in self.silent:
             raise model.Cannot("ask", why=f"{whom} is silent", hint="wait", reason=model.Reason.UNAVAILABLE)
 
@@ -72,28 +102,28 @@ class World:
         return f"eth0 has {network.gateway_interface}" if network.subnet == self.uplink else None
 
     def check_bridge(self, network: model.Network) -> None:
-        self._act()
+        self.act()
         if network.bridge not in self.links:
             raise model.Cannot("use the bridge", why="it is not there", hint="make it")
 
     def ensure_bridge(self, network: model.Network) -> None:
-        self._act()
+        self.act()
         self.links[network.bridge] = None
 
     def create_veth(self, veth: model.Veth, network: model.Network) -> None:
-        self._act()
+        self.act()
         assert self.links[network.bridge] is None
         assert veth.host not in self.links
         self.links[veth.host] = model.Port(bridge=network.bridge, peer=model.Whereabouts.HERE)
 
     def attach(self, host_end: str, *, bridge: str) -> None:
-        self._act()
+        self.act()
         port = self.links[host_end]
         assert port is not None
         self.links[host_end] = dataclasses.replace(port, bridge=bridge, up=True)
 
     def delete_link(self, name: str) -> None:
-        self._act()
+        self.act()
         self.links.pop(name, None)
 
     def port(self, host_end: str) -> model.Port | None:
@@ -111,11 +141,11 @@ class World:
         return () if network.id in self.rules else ("its rules",)
 
     def ensure(self, network: model.Network) -> None:
-        self._act()
+        self.act()
         self.rules.add(network.id)
 
     def delete(self, network_id: str) -> None:
-        self._act()
+        self.act()
         self.rules.discard(network_id)
 
     # DNS
@@ -214,6 +244,7 @@ def make(world: World, state: store.Store, now: Callable[[], datetime.datetime])
     return networks.Networks(
         store=state,
         links=world,
+        uplinks=world.lan,
         firewall=world,
         engine=world,
         defaults={},
@@ -237,6 +268,7 @@ def keep(world: World, state: store.Store, now: Callable[[], datetime.datetime])
     return keeper.Keeper(
         store=state,
         links=world,
+        uplinks=world.lan,
         firewall=world,
         engine=world,
         settler=settle(world, state),

@@ -27,6 +27,7 @@ from netplugin import (
     protocol,
     settlement,
     store,
+    uplinks,
 )
 from tests.lab import armed
 
@@ -35,6 +36,7 @@ _SPACES = f"fhtest-{os.getpid()}-of-"  # the pid of the tests, not of a life of 
 LIVES = "0a" * 32  # the endpoint of a machine that lives all the while
 MOVED = "0b" * 32  # the endpoint to which a move leads
 NETWORK, OTHER = "1f" * 32, "2e" * 32
+PARENT = "lan0"  # leads the other network to a LAN
 BRIDGES = {NETWORK: "br0", OTHER: "br8"}
 SUBNETS = {NETWORK: "172.31.0.0/24", OTHER: "172.31.8.0/24"}
 ZONE = {"live": "172.31.0.9", "web": "172.31.0.2", "db": "172.31.0.3"}
@@ -228,6 +230,8 @@ def endpoint_body(endpoint: str, name: str | None) -> dict[str, object]:
 def network_body(network_id: str) -> dict[str, object]:
     """Return the body of CreateNetwork."""
     generic = {"fullhost.bridge": BRIDGES[network_id], "fullhost.subnet": SUBNETS[network_id]}
+    if network_id == OTHER:
+        generic |= {"fullhost.parent": PARENT, "fullhost.address": "172.31.8.1"}
     return {
         "NetworkID": network_id,
         "Options": {"com.docker.network.generic": generic},
@@ -294,6 +298,7 @@ class Host:
         """Have a network, and a machine that lives on it."""
         (self.folder / "engine.json").write_text("{}")
         ip("link", "set", "lo", "up")
+        ip("link", "add", PARENT, "type", "ifb")
 
         def begin(life: Life) -> None:
             self.engine.ask(life, "CreateNetwork", network_body(NETWORK))
@@ -341,6 +346,7 @@ class Host:
         real = assembly.Leaves(
             store=state,
             links=links,
+            uplinks=uplinks,
             firewall=firewall,
             zone=typing.cast("assembly.Zone", Zone()),
             engine=typing.cast("assembly.Engine", engine),
@@ -360,7 +366,8 @@ def remains(life: Life) -> dict[str, list[str]]:
         "networks": sorted(network.id for network in life.store.networks()),
         "endpoints": sorted(endpoint.id for endpoint in life.store.endpoints()),
         "moves": sorted(move.container for move in life.store.moves()),
-        "links": sorted(link["ifname"] for link in listed if link["ifname"] != "lo"),
+        "links": sorted(link["ifname"] for link in listed if link["ifname"] not in {"lo", PARENT}),
+        "bridged": [str(link["master"]) for link in listed if link["ifname"] == PARENT and "master" in link],
         "tables": sorted(line.split()[-1] for line in tables.splitlines() if "fullhost" in line),
         "marks": sorted(marks),
     }

@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from netplugin import keeper, model, naming, store
+from netplugin import keeper, model, naming, parents, store
 from tests.netplugin import fakes
 from tests.netplugin.conftest import ENDPOINT, NETWORK, Clock
 
@@ -56,6 +56,23 @@ def test_a_live_machine_is_plugged_in_again(keep: keeper.Keeper, world: fakes.Wo
     keep.keep()
     assert world.links[HOST_END] == AWAY
     assert world.counts == {"keeper.restored.port": 1}
+
+
+def test_the_interface_to_the_lan_is_put_back_last(keep: keeper.Keeper, world: fakes.World) -> None:
+    lan = dataclasses.replace(NETWORK, address=None, snat=False, parent="eth1")
+    with keep.store.transaction() as transaction:
+        transaction.remove_network(NETWORK.id)
+        transaction.add_network(lan)
+        transaction.add_endpoint(ENDPOINT)
+    world.lan.interfaces["eth1"] = parents.Interface(name="eth1", kind="", loopback=False, mtu=1500, up=True)
+    world.rules, world.failing = set(), 2
+    keep.keep()
+    assert world.rules == {NETWORK.id}, "an interface that is gone keeps no rule waiting"
+    assert "on purpose" in keep.told[NETWORK.id]
+    keep.keep()
+    assert world.lan.stands(lan)
+    assert keep.told == {}
+    assert world.counts["keeper.restored.uplink"] == 1
 
 
 def test_a_bridge_of_somebody_else_is_not_made(keep: keeper.Keeper, world: fakes.World) -> None:

@@ -82,6 +82,12 @@ def test_a_dns_server_has_an_address_and_perhaps_a_port(text: str, address: str,
         ("range", "172.31.1.0/26"),
         ("range", "172.31.0.1/26"),
         ("stale", "perhaps"),
+        ("parent", "eth/1"),
+        ("vlan", "0"),
+        ("vlan", "4095"),
+        ("vlan", "20"),  # without a parent
+        ("address", "172.31.1.1"),
+        ("address", "172.31.0.255"),
     ],
 )
 def test_a_malformed_option_is_refused_by_its_name(key: str, text: str) -> None:
@@ -108,6 +114,35 @@ def test_any_text_gives_a_network_that_can_be_or_a_refusal(given: dict[str, str]
         return
     assert network.gateway in network.subnet
     assert network.gateway_interface.network == network.subnet
+
+
+def test_on_a_lan_the_gateway_is_the_lans_and_the_bridge_one_of_its_own() -> None:
+    network = made({"fullhost.parent": "eth1", "fullhost.vlan": "20"}, bridge="br0", snat="true")
+    assert (network.parent, network.vlan, network.uplink) == ("eth1", 20, "eth1.20")
+    assert (network.address, network.snat, network.routed_here) == (None, False, False)
+    assert network.bridge == f"br-{NETWORK.id[:12]}"
+    other = made({"fullhost.parent": "eth1", "fullhost.bridge": "lan", "fullhost.address": "172.31.0.10"})
+    assert (other.bridge, str(other.interface), other.snat) == ("lan", "172.31.0.10/24", False)
+
+
+def test_a_host_with_a_cable_to_a_lan_may_be_its_router() -> None:
+    network = made({"fullhost.parent": "eth1", "fullhost.address": "172.31.0.1"})
+    assert (network.routed_here, network.snat) == (True, True)
+
+
+def test_a_host_that_is_not_the_gateway_translates_nothing() -> None:
+    assert not made({"fullhost.address": "none"}).snat
+    given = {"fullhost.address": "none", "fullhost.snat": "true"}
+    with pytest.raises(model.Cannot, match=r"machines go out by 172\.31\.0\.1, which is not this host's"):
+        made(given)
+
+
+def test_networks_clash_on_the_interface_to_the_lan_and_not_on_its_vlans() -> None:
+    first = made({"fullhost.parent": "eth1", "fullhost.bridge": "br1"})
+    apart = {"fullhost.bridge": "br2", "fullhost.subnet": "10.0.0.0/24", "fullhost.parent": "eth1"}
+    assert options.clash(made(apart), (first,)) == first
+    assert "has the interface eth1 in its bridge br1" in str(options.clashes(made(apart), first))
+    assert options.clash(made({**apart, "fullhost.vlan": "20"}), (first,)) is None
 
 
 def test_networks_clash_on_the_bridge_or_on_addresses() -> None:

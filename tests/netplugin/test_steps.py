@@ -144,6 +144,7 @@ def expected(scene: Scene) -> dict[str, list[str]]:
         "endpoints": endpoints,
         "moves": [],
         "links": sorted(["br0", *(naming.veth(endpoint).host for endpoint in endpoints)]),
+        "bridged": [],
         "tables": [naming.table(sandbox.NETWORK)],
         "marks": [naming.mark(sandbox.NETWORK)] * 2,
     }
