@@ -30,6 +30,7 @@ Settings, from the environment, for the first run:
   FULLHOST_BRIDGE  the bridge, with the subnet's first address  br0
   FULLHOST_NAMES   the machines of the first zone; the first    web db app mail ci dev
                    one is started, from the second it is tested
+  FULLHOST_RESOLVER=off   this host's resolver is left alone (fhv host resolver on|off, at any time)
   FULLHOST_IMAGE   what they are made of; fullhost/debian:SUITE fullhost/debian:bookworm
                    is made here, any other one is pulled
 
@@ -114,7 +115,7 @@ install_fullhost() {
     step "fullhost in $VENV"
     local source
     source=$(mktemp -d) # pip builds in the source tree, which is not ours to litter
-    cp -r "$HERE"/{launcher,netplugin,pyproject.toml,README.md,LICENSE} "$source"
+    cp -r "$HERE"/{launcher,netplugin,plugin-config,pyproject.toml,README.md,LICENSE} "$source"
     "$VENV/bin/python" -c "" 2>/dev/null || quiet python3 -m venv --clear "$VENV"
     quiet "$VENV/bin/pip" install --upgrade "$source"
     rm -rf "$source" "$VENV/plugin-config"
@@ -198,6 +199,11 @@ make_network() {
     wait_for 20 asked SOA "${SET[DOMAIN]}"
 }
 
+name_machines() { # for this host's own programs; a host whose resolv.conf nobody writes is left as it is
+    step "names of machines on this host"
+    "$FHV" host resolver on 2>&1 | tee -a "$LOG" | sed 's/^/    /' || true
+}
+
 asked() { # TYPE NAME: what the name server says; nothing is a failure
     dig +short +time=1 +tries=1 "@$GATEWAY" -p "${DNS_PORT:-53}" "$2" "$1" | grep -v '^;'
 }
@@ -278,6 +284,7 @@ set_up() {
     start_services
     start_engine
     make_network
+    [[ ${FULLHOST_RESOLVER-} == off ]] || name_machines
     make_image
     prove
     echo "==> fullhost is ready: machines are the names in $ETC/${SET[DOMAIN]}.zone; next: fhv list, fhv start ${NAMES[1]}, fhv shell ${NAMES[0]}"

@@ -228,5 +228,5 @@ def _of_resolver(
         found += ": it asks multicast DNS for names of local, and nobody else"
         mend = "take mdns4_minimal [NOTFOUND=return] out of the line hosts of /etc/nsswitch.conf, or use another domain"
     else:
-        mend = f"have the host's resolver ask {network.dns} for {network.domain}; machines do not need it"
+        mend = f"fhv host resolver on (machines do not need it: they ask {network.dns} anyway)"
     return Finding(check="resolver", verdict=Verdict.WARNING, found=found, mend=mend)

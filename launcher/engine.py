@@ -49,7 +49,7 @@ class Engine:
                 found = self._client.inspect_network(name)
         except api.Missing as error:
             raise model.Cannot(f"cannot use the network {name}: the engine has none of this name", hint=make) from error
-        if found["Driver"] != "fullhost":
+        if found["Driver"].rpartition("/")[2].partition(":")[0] != "fullhost":  # a managed plugin's name has a tag
             raise model.Cannot(
                 f"cannot use the network {name}: its driver is {found['Driver']}, not fullhost",
                 hint=f"name another one in fhv.toml, or remove this one and: {make}",

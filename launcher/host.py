@@ -12,10 +12,11 @@ import re
 import string
 from collections.abc import Iterator, Mapping
 
-from launcher import model, ports
+from launcher import model, nameservice, ports
 
 GATEWAY_NAME = "host"
 NAMED_CONF = "named.conf"
+DIRECTORY = pathlib.Path("/etc/fullhost")
 
 _LOOPBACK = ipaddress.IPv4Address("127.0.0.1")
 _PREFIXES = range(16, 30)  # /16 has a reverse zone that is not other people's, /29 has room for five machines
@@ -49,12 +50,14 @@ def configure(
 ) -> tuple[pathlib.Path, ...]:
     """Write and return those of the site's files that are not there yet; what is there is the user's."""
     check(site)
-    site = _with_ports(site)
+    site = _with_ports(site, resolver)
     day = today or dt.datetime.now(tz=dt.UTC).date()
-    values = _values(site, serial=f"{day:%Y%m%d}01", servers=_servers(site, resolver))
+    ours = {site.gateway} | ({_LOOPBACK} if site.loopback_port == ports.DNS else set())
+    values = _values(site, serial=f"{day:%Y%m%d}01", servers=_servers(resolver, ours))
     # named.conf first: a run that was cut short finds the chosen ports in it.
     wanted = {
         NAMED_CONF: "named.conf",
+        "forwarders.conf": "forwarders.conf",
         f"{site.domain}.zone": "forward.zone",
         f"{values['octets']}.zone": "reverse.zone",
         "driver.env": "driver.env",
@@ -136,9 +139,7 @@ def _values(site: Site, *, serial: str, servers: tuple[str, ...]) -> Mapping[str
             f"{'.'.join(reversed(str(address).split('.')[kept:])):<7} IN  PTR  {name}.{site.domain}."
             for name, address in table.items()
         ),
-        "forward": f"forwarders {{ {' '.join(f'{server};' for server in servers)} }};\n    forward only;"
-        if servers
-        else "",
+        "forward": _forward(servers),
     }
 
 
@@ -166,16 +167,32 @@ def _sentences(directory: pathlib.Path) -> Iterator[None]:
         raise model.Cannot(f"cannot fill in a template: {error}", hint="take it from the release again") from error
 
 
-def _servers(site: Site, resolver: pathlib.Path) -> tuple[str, ...]:
-    """Return the name servers that the host itself asks, less this one: it would ask itself for ever."""
-    ours = {str(site.gateway)} | ({"127.0.0.1"} if site.loopback_port == ports.DNS else set())
+def forwarders(resolver: pathlib.Path, directory: pathlib.Path) -> str:
+    """Give what the machines' name server in `directory` includes, by the servers that the host itself asks."""
+    conf = _read(directory / NAMED_CONF)
+    listens = re.findall(rf"listen-on\s+port\s+{ports.DNS}\s*{{\s*([0-9.]+)\s*;", conf)
+    return f"{_forward(_servers(resolver, set(map(ipaddress.IPv4Address, listens))))}\n"
+
+
+def loopback_port(directory: pathlib.Path) -> int:
+    """Tell at which port of 127.0.0.1 the machines' name server listens; 0 for none."""
+    return _port_in(_read(directory / NAMED_CONF), _LOOPBACK)
+
+
+def _forward(servers: tuple[str, ...]) -> str:
+    listed = " ".join(f"{server};" for server in servers)
+    return f"forwarders {{ {listed} }};\nforward only;" if servers else "// the host has no name server to forward to"
+
+
+def _servers(resolver: pathlib.Path, ours: set[ipaddress.IPv4Address]) -> tuple[str, ...]:
+    """Return the name servers that the host itself asks, less those that are ours: it would ask itself for ever."""
     try:
         lines = resolver.read_text(encoding="utf-8").splitlines()
     except OSError:
         return ()
     words = [line.split() for line in lines]
     found = [line[1] for line in words if len(line) > 1 and line[0] == "nameserver"]
-    return tuple(dict.fromkeys(server for server in found if _address(server) and server not in ours))
+    return tuple(dict.fromkeys(server for server in found if _address(server) and server not in set(map(str, ours))))
 
 
 def _address(text: str) -> bool:
@@ -186,13 +203,19 @@ def _address(text: str) -> bool:
         return False
 
 
-def _with_ports(site: Site) -> Site:
+def _with_ports(site: Site, resolver: pathlib.Path) -> Site:
     """Fill in the ports that are left open: as an earlier run chose them, else from those that are free."""
-    conf = site.directory / NAMED_CONF
-    earlier = conf.read_text(encoding="utf-8") if conf.exists() else ""
+    earlier = _read(site.directory / NAMED_CONF)
     bridge = site.bridge_port or _port_in(earlier, site.gateway) or ports.beside_other_servers(site.gateway)
-    loopback = site.loopback_port or _port_in(earlier, _LOOPBACK) or ports.free(_LOOPBACK)
+    # NetworkManager has its dnsmasq on 127.0.0.1 port 53, as soon as it is told to have one (fhv host resolver on).
+    by = nameservice.manager(str(resolver.resolve()), _read(resolver), openresolv=False)
+    choose = ports.another if by is nameservice.Manager.NETWORK_MANAGER else ports.free
+    loopback = site.loopback_port or _port_in(earlier, _LOOPBACK) or choose(_LOOPBACK)
     return dataclasses.replace(site, bridge_port=bridge, loopback_port=loopback)
+
+
+def _read(path: pathlib.Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def _port_in(conf: str, address: ipaddress.IPv4Address) -> int:

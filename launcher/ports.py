@@ -17,6 +17,11 @@ def free(address: ipaddress.IPv4Address) -> int:
     return _first_free(address, (DNS, *_OTHERS))
 
 
+def another(address: ipaddress.IPv4Address) -> int:
+    """Return such a port that is not 53: somebody else will want that."""
+    return _first_free(address, tuple(_OTHERS))
+
+
 def beside_other_servers(address: ipaddress.IPv4Address) -> int:
     """Return a port for an address that is still to come, which a server of the host may claim when it comes.
 

@@ -98,7 +98,7 @@ class World:
 
         from launcher import driver
 
-        return driver.Driver(pathlib.Path(os.environ.get("FULLHOST_SOCKET") or driver.SOCKET))
+        return driver.Driver(driver.found(pathlib.Path(os.environ.get("FULLHOST_SOCKET") or driver.SOCKET)))
 
     def settings(self) -> "config.Config":
         """Read the configuration."""

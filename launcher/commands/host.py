@@ -63,3 +63,28 @@ def configure(  # noqa: PLR0913 - an option each, as click has it
     )
     for path in hosts.configure(site):
         click.echo(path)
+
+
+@host.command()
+@click.argument("what", type=click.Choice(["on", "off", "status"]), default="status")
+@click.pass_obj
+@worlds.refusing
+def resolver(world: worlds.World, what: str) -> None:
+    """Have this host know the names of machines: on, off, or status.
+
+    Whoever writes /etc/resolv.conf (systemd-resolved, NetworkManager, resolvconf, openresolv) is told to ask the
+    machines' name server for their names, and others for all else; off takes that back without a trace.
+    """
+    from launcher import resolving
+
+    here = resolving.Resolver(commands=resolving.Shell())
+    match what:
+        case "on":
+            network = worlds.operator(world).maker.network()
+            click.echo(f"on: {here.turn_on(network)} asks {network.dns} for names of {network.domain}")
+        case "off":
+            click.echo(f"off: {', '.join(here.turn_off()) or 'nobody'} was told")
+        case _:
+            told, by = here.told(), here.manager()
+            click.echo(f"{'on' if told else 'off'}: {', '.join(told) or 'nobody'} is told")
+            click.echo(f"/etc/resolv.conf is written by {by or 'nobody'}")

@@ -3,6 +3,7 @@
 
 uninstall() {
     [[ -e $STATE || -e $VENV || -e $ETC ]] || { echo "nothing of fullhost is here"; return; }
+    if [[ -x $VENV/bin/fhv ]]; then quiet "$VENV/bin/fhv" host resolver off; fi
     ! command -v docker >/dev/null || remove_from_engine
     step "processes"
     if has_systemd; then

@@ -152,7 +152,7 @@ def test_a_machine_that_ends_again_and_again_is_told() -> None:
     [
         (Surroundings(known=((ipaddress.IPv4Network("172.31.0.64/26"), "eth1"),)), "routes", "broken", "ip route del"),
         (Surroundings(drops=True), "firewall", "warning", "ufw allow in on br0"),
-        (Surroundings(address=None), "resolver", "warning", "have the host's resolver ask 172.31.0.1 for local"),
+        (Surroundings(address=None), "resolver", "warning", "fhv host resolver on"),
         (Surroundings(address=None, mdns=True), "resolver", "warning", "take mdns4_minimal"),
     ],
 )

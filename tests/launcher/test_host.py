@@ -51,7 +51,14 @@ def configure(wanted: host.Site, resolver: pathlib.Path) -> tuple[pathlib.Path, 
 def test_every_file_is_written(tmp_path: pathlib.Path, resolver: pathlib.Path) -> None:
     etc = tmp_path / "etc" / "fullhost"
     written = configure(site(etc), resolver)
-    assert [path.name for path in written] == ["named.conf", "local.zone", "172.31.0.zone", "driver.env", "fhv.toml"]
+    assert [path.name for path in written] == [
+        "named.conf",
+        "forwarders.conf",
+        "local.zone",
+        "172.31.0.zone",
+        "driver.env",
+        "fhv.toml",
+    ]
     assert all(path.stat().st_mode & 0o777 == 0o644 for path in written)
     assert sorted(etc.iterdir()) == sorted(written)
 
@@ -94,12 +101,12 @@ def test_a_gateway_in_the_middle_keeps_its_address(tmp_path: pathlib.Path, resol
 
 def test_the_host_own_servers_are_asked_for_the_rest(tmp_path: pathlib.Path, resolver: pathlib.Path) -> None:
     configure(site(tmp_path), resolver)
-    assert "forwarders { 192.0.2.53; };" in (tmp_path / "named.conf").read_text()
+    assert "forwarders { 192.0.2.53; };" in (tmp_path / "forwarders.conf").read_text()
 
 
 def test_without_a_resolver_the_roots_are_asked(tmp_path: pathlib.Path) -> None:
     configure(site(tmp_path), tmp_path / "absent")
-    assert "forward" not in (tmp_path / "named.conf").read_text()
+    assert "{" not in (tmp_path / "forwarders.conf").read_text()
 
 
 @pytest.mark.parametrize("subnet", ["172.31.0.0/24", "10.20.0.0/16", "192.168.7.8/29"])
@@ -200,8 +207,8 @@ def test_each_name_has_one_address_and_each_address_its_name(
     etc = tmp_path_factory.mktemp("etc")
     wanted = dataclasses.replace(site(etc, subnet=f"10.9.0.0/{prefix}"), names=tuple(names))
     written = configure(wanted, etc / "absent")
-    forward = {r[0]: r[3] for r in map(str.split, written[1].read_text().splitlines()) if "A" in r[2:3]}
-    reverse = {r[0]: r[3] for r in map(str.split, written[2].read_text().splitlines()) if "PTR" in r[2:3]}
+    forward = {r[0]: r[3] for r in map(str.split, written[2].read_text().splitlines()) if "A" in r[2:3]}
+    reverse = {r[0]: r[3] for r in map(str.split, written[3].read_text().splitlines()) if "PTR" in r[2:3]}
     kept = prefix // 8
     assert list(forward) == ["host", *names]
     assert all(ipaddress.IPv4Address(address) in wanted.subnet for address in forward.values())

@@ -225,30 +225,55 @@ def booted(machine: bare.Bare) -> str:
     return "still starting"
 
 
+def with_resolved(machine: bare.Bare) -> None:
+    """Have systemd-resolved write resolv.conf, with the server that this network has for all names."""
+    machine.said("apt-get", "update")
+    machine.said("apt-get", "install", "--yes", "--no-install-recommends", "systemd-resolved")
+    servers = machine.root / "etc/systemd/resolved.conf.d/network.conf"
+    servers.parent.mkdir()
+    servers.write_text("[Resolve]\nDNS=10.0.2.3\n", encoding="ascii")
+    machine.said("systemctl", "reload", "dbus.service")  # which was up before it was installed
+    machine.said("systemctl", "restart", "systemd-resolved.service")
+
+
+def known(machine: bare.Bare, name: str) -> str:
+    """Return the name that this host's programs find for a name or an address."""
+    return machine.run("getent", "hosts", name).output.split()[-1:][0]
+
+
+def confined(machine: bare.Bare) -> None:
+    """Look at what the driver may do, and who may speak to it."""
+    exposure = machine.said("systemd-analyze", "security", "--no-pager", "fullhost.service").splitlines()[-1]
+    assert float(re.findall(r"\d+\.\d+", exposure)[0]) < 2.5
+    for setting, owner in (("FULLHOST_SOCKET_GROUP=daemon", "root:daemon 660"), ("", "root:root 600")):
+        machine.said("sh", "-c", f"sed -i /SOCKET_GROUP/d {SETTINGS}; echo {setting} >>{SETTINGS}")
+        machine.said("systemctl", "restart", "fullhost.service")
+        assert machine.said("stat", "-c", "%U:%G %a", "/run/docker/plugins/fullhost.sock") == owner
+
+
 def test_with_systemd_units_do_it_and_a_boot_needs_nobody() -> None:
     with bare.machine("bookworm", systemd=True) as machine:
         assert booted(machine) == "running"
+        with_resolved(machine)
         before = machine.files()
 
         done = machine.install()
         assert done.status == 0, done.output
         assert re.search(r"web to the world +64 bytes from 198\.51\.100\.2: ", done.output)
+        assert "on: systemd-resolved asks 172.31.0.1 for names of local" in done.output
+        assert [known(machine, name) for name in ("web.local", "172.31.0.2")] == ["web.local"] * 2
         for unit in ("fullhost.socket", "fullhost.service", "fullhost-named.service", "docker.service"):
             assert machine.said("systemctl", "is-active", unit) == "active"
         assert machine.run("systemctl", "is-enabled", "named.service").output.strip() == "disabled"
         assert machine.run("systemctl", "is-active", "named.service").output.strip() == "inactive"
         assert "docker.service" in machine.said("systemctl", "show", "-P", "Before", "fullhost.service").split()
-        exposure = machine.said("systemd-analyze", "security", "--no-pager", "fullhost.service").splitlines()[-1]
-        assert float(re.findall(r"\d+\.\d+", exposure)[0]) < 2.5
-        for setting, owner in (("FULLHOST_SOCKET_GROUP=daemon", "root:daemon 660"), ("", "root:root 600")):
-            machine.said("sh", "-c", f"sed -i /SOCKET_GROUP/d {SETTINGS}; echo {setting} >>{SETTINGS}")
-            machine.said("systemctl", "restart", "fullhost.service")
-            assert machine.said("stat", "-c", "%U:%G %a", "/run/docker/plugins/fullhost.sock") == owner
+        confined(machine)
 
         machine.reboot()
         assert booted(machine) == "running"
         assert address_of(machine, "web") == record_of(machine, "web") == "172.31.0.2"
         assert machine.said("docker", "exec", "web", "systemctl", "is-system-running", "--wait") == "running"
+        assert known(machine, "web.local") == "web.local"
 
         done = machine.install("--uninstall")
         assert done.status == 0, done.output
