@@ -16,8 +16,8 @@ from netplugin import (
     allocation,
     answers,
     assembly,
+    calling,
     config,
-    control,
     deadline,
     keeper,
     model,
@@ -37,10 +37,6 @@ _APP_LOAD_ERROR, _TRY_AGAIN = 4, 1
 _ACTIVATE = "Plugin.Activate"
 _log = logging.getLogger("fullhost")
 
-Form = typing.TypeVar("Form")
-Call = Callable[[protocol.Json], answers.Answer]
-Question = Callable[[Mapping[str, str]], protocol.Json]
-
 
 class View(typing.Protocol):
     """What Flask calls, with the variable parts of the path."""
@@ -48,25 +44,27 @@ class View(typing.Protocol):
     def __call__(self, **parts: str) -> flask.Response: ...
 
 
-def calls(use: assembly.Uses) -> dict[str, Call]:
+def calls(use: assembly.Uses) -> dict[str, calling.Call]:
     """Return the remote driver protocol: each call, the form of its request, its use case."""
     return {
         _ACTIVATE: lambda _: _activate(use.keeper),
         "NetworkDriver.GetCapabilities": lambda _: answers.capabilities(),
-        "NetworkDriver.CreateNetwork": _call(protocol.CreateNetwork.from_json, use.networks.create),
-        "NetworkDriver.DeleteNetwork": _call(protocol.NetworkRef.from_json, use.networks.delete),
-        "NetworkDriver.CreateEndpoint": _call(protocol.CreateEndpoint.from_json, use.driver.create_endpoint),
-        "NetworkDriver.DeleteEndpoint": _call(protocol.EndpointRef.from_json, use.driver.delete_endpoint),
-        "NetworkDriver.EndpointOperInfo": _call(protocol.EndpointRef.from_json, use.driver.describe),
-        "NetworkDriver.Join": _call(protocol.Join.from_json, use.driver.join),
-        "NetworkDriver.Leave": _call(protocol.EndpointRef.from_json, use.driver.leave),
-        "NetworkDriver.ProgramExternalConnectivity": _call(protocol.Publish.from_json, use.driver.publish),
-        "NetworkDriver.RevokeExternalConnectivity": _call(protocol.EndpointRef.from_json, use.driver.acknowledge),
+        "NetworkDriver.CreateNetwork": calling.parsed(protocol.CreateNetwork.from_json, use.networks.create),
+        "NetworkDriver.DeleteNetwork": calling.parsed(protocol.NetworkRef.from_json, use.networks.delete),
+        "NetworkDriver.CreateEndpoint": calling.parsed(protocol.CreateEndpoint.from_json, use.driver.create_endpoint),
+        "NetworkDriver.DeleteEndpoint": calling.parsed(protocol.EndpointRef.from_json, use.driver.delete_endpoint),
+        "NetworkDriver.EndpointOperInfo": calling.parsed(protocol.EndpointRef.from_json, use.driver.describe),
+        "NetworkDriver.Join": calling.parsed(protocol.Join.from_json, use.driver.join),
+        "NetworkDriver.Leave": calling.parsed(protocol.EndpointRef.from_json, use.driver.leave),
+        "NetworkDriver.ProgramExternalConnectivity": calling.parsed(protocol.Publish.from_json, use.publisher.publish),
+        "NetworkDriver.RevokeExternalConnectivity": calling.parsed(
+            protocol.EndpointRef.from_json, use.publisher.revoke
+        ),
         "IpamDriver.GetCapabilities": lambda _: allocation.capabilities(),
         "IpamDriver.GetDefaultAddressSpaces": lambda _: allocation.spaces(),
-        "IpamDriver.RequestPool": _call(allocation.RequestPool.from_json, use.ipam.request_pool),
+        "IpamDriver.RequestPool": calling.parsed(allocation.RequestPool.from_json, use.ipam.request_pool),
         "IpamDriver.ReleasePool": use.ipam.release,
-        "IpamDriver.RequestAddress": _call(allocation.RequestAddress.from_json, use.ipam.request_address),
+        "IpamDriver.RequestAddress": calling.parsed(allocation.RequestAddress.from_json, use.ipam.request_address),
         "IpamDriver.ReleaseAddress": use.ipam.release,
         # The rest is sent to drivers of global scope only; an answer costs nothing.
         "NetworkDriver.AllocateNetwork": lambda _: answers.Answer(),
@@ -76,12 +74,22 @@ def calls(use: assembly.Uses) -> dict[str, Call]:
     }
 
 
-def questions(use: control.Control) -> dict[str, Question]:
+def questions(use: assembly.Uses) -> dict[str, calling.Question]:
     """Return the driver's own calls, which fhv and curl make with GET."""
+    ask = use.control
     return {
-        "/v1/status": lambda _: use.status(),
-        "/v1/networks/<network_id>/fleet": lambda parts: use.fleet(parts["network_id"]),
-        "/v1/networks/<network_id>/records/<name>": lambda parts: use.record(parts["network_id"], parts["name"]),
+        "/v1/status": lambda _: ask.status(),
+        "/v1/exposures": lambda _: use.publisher.exposures(),
+        "/v1/networks/<network_id>/fleet": lambda parts: ask.fleet(parts["network_id"]),
+        "/v1/networks/<network_id>/records/<name>": lambda parts: ask.record(parts["network_id"], parts["name"]),
+    }
+
+
+def orders(use: assembly.Uses) -> dict[str, calling.Order]:
+    """Return the driver's own calls that change something, made with POST and a JSON object."""
+    return {
+        "/v1/networks/<network_id>/expose": lambda o: use.publisher.expose(o.parts["network_id"], o.body),
+        "/v1/networks/<network_id>/unexpose": lambda o: use.publisher.unexpose(o.parts["network_id"], o.body),
     }
 
 
@@ -103,17 +111,25 @@ def create_app(
 def _serve(use: assembly.Uses, settings: config.Settings) -> flask.Flask:
     """Let the keeper make a first pass, and go on in a thread of its own; return what serves the calls meanwhile."""
     use.keeper.keep()
+    use.publisher.hold()
     if settings.keeper_seconds:
         patrol = (settings.keeper_seconds, use.woken)
         threading.Thread(target=use.keeper.run, args=patrol, name="keeper", daemon=True).start()
     bounded = deadline.Overseer().bounded  # a budget of time for each call, and an answer in time whatever hangs
     table = {name: bounded(call) for name, call in calls(use).items()}
-    asked = {path: bounded(question) for path, question in questions(use.control).items()}
-    return wire(table, asked, count=use.count)
+    asked = {path: bounded(question) for path, question in questions(use).items()}
+    ordered = {path: bounded(order) for path, order in orders(use).items()}
+    return wire(table, asked, ordered, count=use.count)
 
 
-def wire(table: Mapping[str, Call], asked: Mapping[str, Question], *, count: Callable[[str], None]) -> flask.Flask:
-    """Return the application that answers both tables, and counts and logs each call of the engine."""
+def wire(
+    table: Mapping[str, calling.Call],
+    asked: Mapping[str, calling.Question],
+    ordered: Mapping[str, calling.Order],
+    *,
+    count: Callable[[str], None],
+) -> flask.Flask:
+    """Return the application that answers the tables, and counts and logs each call of the engine."""
     app = flask.Flask("fullhost", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     for name, call in table.items():
@@ -121,6 +137,8 @@ def wire(table: Mapping[str, Call], asked: Mapping[str, Question], *, count: Cal
         app.add_url_rule(f"/{name}", name, _served(name, answered, count), methods=["POST"])
     for path, question in asked.items():
         app.add_url_rule(path, path, _asked(question), methods=["GET"])
+    for path, order in ordered.items():
+        app.add_url_rule(path, path, _asked(_ordering(order)), methods=["POST"])
     app.register_error_handler(exceptions.HTTPException, _unserved)
     return app
 
@@ -134,7 +152,7 @@ def _activate(keep: keeper.Keeper) -> answers.Answer:
     return answers.activated()
 
 
-def _activating(activate: Call) -> Call:
+def _activating(activate: calling.Call) -> calling.Call:
     """Return the first call so that it is answered whatever happens: an Err makes a driver of nothing, for good."""
 
     def call(body: protocol.Json) -> answers.Answer:
@@ -147,21 +165,7 @@ def _activating(activate: Call) -> Call:
     return call
 
 
-def _call(parse: Callable[[protocol.Json], Form], use: Callable[[Form], answers.Answer]) -> Call:
-    def call(body: protocol.Json) -> answers.Answer:
-        if not body:  # moby, pkg/plugins/client.go: it sends what was read already again, without its body
-            raise model.Cannot(
-                "read the request",
-                why="it is empty, as the engine sends one again when the driver was restarted meanwhile",
-                hint="do it again",
-                reason=model.Reason.UNAVAILABLE,
-            )
-        return use(parse(body))
-
-    return call
-
-
-def _served(name: str, call: Call, count: Callable[[str], None]) -> View:
+def _served(name: str, call: calling.Call, count: Callable[[str], None]) -> View:
     """Return the view of a call: HTTP 200 with Err where it is refused, which the engine shows to its user."""
     refused = "Error" if name.startswith("IpamDriver.") else "Err"  # libnetwork/ipams/remote/api, drivers/remote/api
 
@@ -183,7 +187,7 @@ def _served(name: str, call: Call, count: Callable[[str], None]) -> View:
     return view
 
 
-def _asked(question: Question) -> View:
+def _asked(question: calling.Question) -> View:
     """Return the view of one of our own calls, which tells an error as the Docker API does."""
 
     def view(**parts: str) -> flask.Response:
@@ -194,6 +198,10 @@ def _asked(question: Question) -> View:
             return _reply({"message": _told(flask.request.path, error)}, _STATUS[reason] if reason else 500)
 
     return view
+
+
+def _ordering(order: calling.Order) -> calling.Question:
+    return lambda parts: order(calling.Ordered(parts=parts, body=_body()))
 
 
 def _body() -> protocol.Json:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from netplugin import (
     agreement,
     assignment,
+    claims,
     config,
     control,
     counting,
@@ -21,6 +22,7 @@ from netplugin import (
     keeper,
     links,
     networks,
+    publishing,
     settlement,
     store,
     uplinks,
@@ -36,7 +38,7 @@ class Uplinks(networks.Uplinks, keeper.Uplinks, typing.Protocol):
     """What all use cases do with interfaces that lead to the LAN."""
 
 
-class Firewall(networks.Firewall, keeper.Firewall, typing.Protocol):
+class Firewall(publishing.Firewall, typing.Protocol):
     """What all use cases do with rules."""
 
 
@@ -58,6 +60,7 @@ class Leaves:
     firewall: Firewall
     zone: Zone
     engine: Engine
+    claims: publishing.Claims = dataclasses.field(default_factory=claims.Claims)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +72,7 @@ class Uses:
     keeper: keeper.Keeper
     control: control.Control
     ipam: ipam.Ipam
+    publisher: publishing.Publisher
     woken: threading.Event
     count: Callable[[str], None]
 
@@ -91,11 +95,13 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
     count = counters.add
     assigner = assignment.Assigner(store=over.store, zone=over.zone, engine=over.engine, now=_now, count=count)
     agreed = agreement.Agreement(store=over.store, assigner=assigner)
+    publisher = publishing.Publisher(store=over.store, firewall=over.firewall, claims=over.claims, count=count)
     use = driver.Driver(
         store=over.store,
         links=over.links,
         assigner=assigner,
         agreement=agreed,
+        publisher=publisher,
         wake=woken.set,
         now=_now,
         count=count,
@@ -104,7 +110,7 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
         store=over.store,
         links=over.links,
         uplinks=over.uplinks,
-        firewall=over.firewall,
+        firewall=publisher,
         engine=over.engine,
         defaults=settings.network_defaults,
         now=_now,
@@ -114,7 +120,7 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
         store=over.store,
         links=over.links,
         uplinks=over.uplinks,
-        firewall=over.firewall,
+        firewall=publisher,
         engine=over.engine,
         settler=settlement.Settler(store=over.store, zone=over.zone, engine=over.engine, count=count),
         dismantle=made.dismantle,
@@ -139,6 +145,7 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
         keeper=keep,
         control=asked,
         ipam=ipam.Ipam(store=over.store, agreement=agreed),
+        publisher=publisher,
         woken=woken,
         count=count,
     )

@@ -15,6 +15,7 @@ from netplugin import (
     model,
     naming,
     protocol,
+    publishing,
     store,
 )
 
@@ -38,6 +39,7 @@ class Driver:
     links: Links
     assigner: assignment.Assigner
     agreement: agreement.Agreement
+    publisher: publishing.Publisher
     now: Callable[[], datetime.datetime]
     count: Callable[[str], None]
     wake: Callable[[], None]
@@ -60,7 +62,8 @@ class Driver:
     def delete_endpoint(self, request: protocol.EndpointRef) -> answers.Answer:
         """Delete veth and row; what is gone already is fine. The row goes last, so that a failure is tried again."""
         self.links.delete_link(naming.veth(request.endpoint_id).host)
-        with self.store.transaction() as transaction:
+        endpoint = self.store.endpoint(request.endpoint_id)
+        with self.publisher.following(endpoint), self.store.transaction() as transaction:
             transaction.remove_endpoint(request.endpoint_id)
         return answers.Answer()
 
@@ -75,7 +78,7 @@ class Driver:
                 reason=model.Reason.MISSING,
             )
         settled = endpoint.settled or self.assigner.verify(endpoint)
-        with self.store.transaction() as transaction:
+        with self.publisher.following(endpoint), self.store.transaction() as transaction:
             transaction.seat(endpoint.id, request.sandbox)
             if settled:
                 transaction.settle(endpoint.id)
@@ -85,22 +88,9 @@ class Driver:
 
     def leave(self, request: protocol.EndpointRef) -> answers.Answer:
         """Note that no sandbox has the endpoint; it may be unknown, or have left before."""
-        with self.store.transaction() as transaction:
+        endpoint = self.store.endpoint(request.endpoint_id)
+        with self.publisher.following(endpoint), self.store.transaction() as transaction:
             transaction.unseat(request.endpoint_id)
-        return answers.Answer()
-
-    def publish(self, request: protocol.Publish) -> answers.Answer:
-        """Refuse ports to publish, instead of leaving them unpublished without a word."""
-        if request.ports:
-            raise model.Cannot(
-                f"publish {', '.join(request.ports)}",
-                why="this driver publishes no ports yet: a machine is reached at its own address",
-                hint="leave -p and -P away",
-            )
-        return answers.Answer()
-
-    def acknowledge(self, request: protocol.EndpointRef) -> answers.Answer:
-        """Do nothing, for a call that needs nothing done."""
         return answers.Answer()
 
     def describe(self, request: protocol.EndpointRef) -> answers.Answer:
@@ -111,7 +101,7 @@ class Driver:
         """Write the row and make the veth, both or neither; an endpoint that this one supersedes goes first."""
         veth = naming.veth(request.endpoint_id)
         assigned = self.agreement.assign(request.name, request.address, request.mac, network)
-        with contextlib.ExitStack() as undo:
+        with contextlib.ExitStack() as after, contextlib.ExitStack() as undo:
             with self.store.transaction() as transaction:
                 endpoint = _endpoint(request, assigned, self._address(assigned, network), self.now())
                 holder = self.store.holder(network.id, endpoint.address)
@@ -119,6 +109,7 @@ class Driver:
                     port = self.links.port(naming.veth(holder.id).host)
                     if not addressing.supersedes(endpoint, holder, port):
                         raise addressing.taken(endpoint.name, holder)
+                    after.enter_context(self.publisher.following(holder))
                     transaction.remove_endpoint(holder.id)
                     self.links.delete_link(naming.veth(holder.id).host)
                 transaction.add_endpoint(endpoint)

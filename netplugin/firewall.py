@@ -1,32 +1,46 @@
 """Translation and forwarding: one nft table per network, and our marked rules in the chain that Docker leaves to us."""
 
+import contextlib
 import pathlib
 import re
 import shutil
 
-from netplugin import model, naming, programs, rules
+from netplugin import exposure, model, naming, programs, rules
 
 _LEGACY = "iptables-legacy"
 _VARIANTS = ("iptables", "iptables-nft", _LEGACY)
 _USER_CHAIN, _FALLBACK_CHAIN = "DOCKER-USER", "FORWARD"
+Ways = tuple[exposure.Way, ...]
+_LEADS = "chain published {"
 _SEALED = re.compile(r"^\tchain (sealed-[0-9a-f]{16}) \{\n\t\}\n", re.MULTILINE)
 
 
-def missing(network: model.Network) -> tuple[str, ...]:
+def missing(network: model.Network, ways: Ways = ()) -> tuple[str, ...]:
     """Return what is missing or was changed by others, nothing where all stands; touch nothing."""
-    table = [] if _table_stands(network) else [f"nft table {naming.table(network.id)}"]
+    table = [] if _table_stands(network, ways) else [f"nft table {naming.table(network.id)}"]
     return (*table, *(" ".join(command) for command in _missing_passes(network)))
 
 
-def ensure(network: model.Network) -> None:
+def ensure(network: model.Network, ways: Ways = ()) -> None:
     """Put back what is missing or was changed."""
-    if not _table_stands(network):
-        _write(network)
+    translate(network, ways)
     for command in _missing_passes(network):
         programs.run(command)
     variant, chain = _place()
     if variant and chain == _USER_CHAIN:
         _delete_marked(variant, _FALLBACK_CHAIN, naming.mark(network.id))
+
+
+def translate(network: model.Network, ways: Ways) -> None:
+    """Have the table lead these ways, and no other; what stands in other tables is not looked at."""
+    listed = _listed(network)
+    if _stands(network, ways, listed):
+        return
+    if not ways and _LEADS in listed:  # first, so that the bridge is never open without the rules that guard it
+        _route_loopback(network, on=False)
+    _write(network, ways)
+    if ways:
+        _route_loopback(network, on=True)
 
 
 def delete(network_id: str) -> None:
@@ -38,20 +52,45 @@ def delete(network_id: str) -> None:
             _delete_marked(variant, chain, naming.mark(network_id))
 
 
-def _write(network: model.Network) -> None:
+def _write(network: model.Network, ways: Ways) -> None:
     """Write the table, and seal it: an empty chain, which no packet sees, bears the digest of what the kernel lists.
 
     So every later life of the driver can tell a table that stands from one that others changed, whatever words this
     version of nft lists it with. A table that was written and not sealed is written again.
     """
-    programs.run(["nft", "-f", "-"], text=rules.table(network))
-    seal = rules.seal(network, programs.run(_listing(network)))
+    programs.run(["nft", "-f", "-"], text=rules.table(network, ways))
+    seal = rules.seal(network, ways, programs.run(_listing(network)))
     programs.run(["nft", "add", "chain", "ip", naming.table(network.id), seal])
 
 
-def _table_stands(network: model.Network) -> bool:
-    listed = programs.attempt(_listing(network)) or ""
-    return _SEALED.findall(listed) == [rules.seal(network, _SEALED.sub("", listed))]
+def _table_stands(network: model.Network, ways: Ways) -> bool:
+    return _stands(network, ways, _listed(network))
+
+
+def _listed(network: model.Network) -> str:
+    return programs.attempt(_listing(network)) or ""
+
+
+def _stands(network: model.Network, ways: Ways, listed: str) -> bool:
+    sealed = _SEALED.findall(listed) == [rules.seal(network, ways, _SEALED.sub("", listed))]
+    return sealed and (not ways or _routes_loopback(network))
+
+
+def _routes_loopback(network: model.Network) -> bool:
+    try:
+        return _loopback(network).read_text().strip() == "1"
+    except OSError:  # there is no such bridge now
+        return True
+
+
+def _route_loopback(network: model.Network, *, on: bool) -> None:
+    """Have the bridge carry what the host sends to its own 127.0.0.1, once translated (ip_route_output_key)."""
+    with contextlib.suppress(FileNotFoundError):
+        _loopback(network).write_text("1" if on else "0")
+
+
+def _loopback(network: model.Network) -> pathlib.Path:
+    return pathlib.Path(f"/proc/sys/net/ipv4/conf/{network.bridge}/route_localnet")
 
 
 def _listing(network: model.Network) -> list[str]:

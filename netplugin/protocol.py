@@ -5,7 +5,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 
-from netplugin import model
+from netplugin import exposure, model
 
 Json = Mapping[str, object]
 
@@ -14,7 +14,6 @@ _ENDPOINT_OPTIONS = frozenset({NAME_OPTION})
 _ID = re.compile(r"[0-9a-f]{64}")
 _MAC = re.compile(r"[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}")
 _SANDBOX = re.compile(r"/[\x21-\x7e]{1,255}")
-_PROTOCOLS = {6: "tcp", 17: "udp", 132: "sctp"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,11 +126,11 @@ class Join:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Publish:
-    """Ports to publish for an endpoint (`docker run -p`), as people write them: 8080:80/tcp."""
+    """Ports to publish for an endpoint (`docker run -p`, `-P`)."""
 
     network_id: str
     endpoint_id: str
-    ports: tuple[str, ...]
+    wishes: tuple[exposure.Wish, ...]
 
     @classmethod
     def from_json(cls, body: Json) -> "Publish":
@@ -140,7 +139,7 @@ class Publish:
         return cls(
             network_id=_id(body, "NetworkID"),
             endpoint_id=_id(body, "EndpointID"),
-            ports=tuple(_port(_entry(binding)) for binding in bindings),
+            wishes=tuple(_wish(_entry(binding)) for binding in bindings),
         )
 
 
@@ -203,7 +202,11 @@ def _list(body: Json, key: str) -> list[object]:
     return value
 
 
-def _port(binding: Json) -> str:
-    number = _number(binding, "Proto")
-    host, port = _number(binding, "HostPort"), _number(binding, "Port")
-    return f"{host or ''}:{port}/{_PROTOCOLS.get(number, number)}"
+def _wish(binding: Json) -> exposure.Wish:
+    return exposure.of_engine(
+        number=_number(binding, "Proto"),
+        host=text(binding, "HostIP"),
+        first=_number(binding, "HostPort"),
+        last=_number(binding, "HostPortEnd"),
+        port=_number(binding, "Port"),
+    )

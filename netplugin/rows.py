@@ -5,7 +5,7 @@ import ipaddress
 import json
 from collections.abc import Mapping
 
-from netplugin import model
+from netplugin import exposure, model
 
 Value = str | int | None
 Row = Mapping[str, Value]
@@ -49,6 +49,26 @@ def of_endpoint(endpoint: model.Endpoint) -> tuple[Value, ...]:
         endpoint.settled,
         endpoint.sandbox,
         endpoint.left,
+    )
+
+
+def of_exposure(exposed: exposure.Exposure) -> tuple[Value, ...]:
+    """Return the row of an exposure; no address of the host is the empty text, since it is part of the key."""
+    host = str(exposed.host or "")
+    owner = exposed.network_id, exposed.name, exposed.endpoint_id
+    return (*owner, exposed.transport, host, exposed.host_port, exposed.port)
+
+
+def exposed(row: Row) -> exposure.Exposure:
+    """Return the exposure of a row."""
+    return exposure.Exposure(
+        network_id=str(row["network_id"]),
+        name=_optional(row["name"]),
+        endpoint_id=_optional(row["endpoint_id"]),
+        transport=exposure.Transport(str(row["transport"])),
+        host=ipaddress.IPv4Address(str(row["host"])) if row["host"] else None,
+        host_port=int(row["host_port"] or 0),
+        port=int(row["port"] or 0),
     )
 
 

@@ -2,23 +2,32 @@
 
 import hashlib
 
-from netplugin import model, naming
+from netplugin import exposure, model, naming
+
+_LOOPBACK = "127.0.0.0/8"
 
 
-def table(network: model.Network) -> str:
+def table(network: model.Network, ways: tuple[exposure.Way, ...] = ()) -> str:
     """Return the network's table as one nft transaction: whatever was there before is replaced as a whole.
 
     Without translation the subnet is routed, and who routes may reach the machines; with it nothing new comes in from
     elsewhere, also where the host's own forwarding policy is ACCEPT, unless it was translated on purpose (DNAT).
+    `ways` are the ports of the host that lead to machines.
     """
     name, bridge, subnet = naming.table(network.id), network.bridge, network.subnet
     lines = [f"add table ip {name}", f"delete table ip {name}", f"table ip {name} {{"]
-    if network.snat:
+    if ways:
+        lines += _published(ways)
+    if network.snat or ways:
         lines += [
             "  chain postrouting {",
             "    type nat hook postrouting priority srcnat; policy accept;",
-            f"    ip saddr {subnet} ip daddr != {subnet} counter masquerade",
+            *(_back(network) if ways else ()),
+            *([f"    ip saddr {subnet} ip daddr != {subnet} counter masquerade"] if network.snat else ()),
             "  }",
+        ]
+    if network.snat:
+        lines += [
             "  chain forward {",
             "    type filter hook forward priority filter; policy accept;",
             f'    oifname "{bridge}" iifname != "{bridge}" ct state established,related accept',
@@ -29,20 +38,58 @@ def table(network: model.Network) -> str:
     return "\n".join([*lines, "}", ""])
 
 
+def _published(ways: tuple[exposure.Way, ...]) -> list[str]:
+    """Return the chains that translate: one rule, with a map, for all ports of a kind.
+
+    What comes in by a wire for 127.0.0.0/8, or from it, is dropped before it is translated: the kernel would see it too
+    late, and with route_localnet on the bridge not at all (CVE-2020-8558).
+    """
+    lines = [
+        "  chain loopback {",
+        "    type filter hook prerouting priority raw; policy accept;",
+        *(f'    iifname != "lo" ip {end} {_LOOPBACK} counter drop' for end in ("saddr", "daddr")),
+        "  }",
+        "  chain published {",
+    ]
+    for transport, bound, of in exposure.sets(ways):
+        pairs = ", ".join(f"{_outer(way.exposure)} : {way.address} . {way.exposure.port}" for way in of)
+        key = f"ip daddr . {transport} dport" if bound else f"{transport} dport"
+        local = "" if bound else "fib daddr type local "
+        lines.append(f"    {local}dnat ip to {key} map {{ {pairs} }}")
+    lines.append("  }")
+    for hook in ("prerouting", "output"):
+        begin = f"    type nat hook {hook} priority -100; policy accept;"
+        lines += [f"  chain {hook} {{", begin, "    jump published", "  }"]
+    return lines
+
+
+def _outer(exposed: exposure.Exposure) -> str:
+    return f"{exposed.host} . {exposed.host_port}" if exposed.host else str(exposed.host_port)
+
+
+def _back(network: model.Network) -> list[str]:
+    """Return what has a machine answer by the host, where it would answer its neighbour, or its own 127.0.0.1."""
+    return [
+        f"    ip saddr {network.subnet} ip daddr {network.subnet} ct status dnat counter masquerade",
+        f'    ip saddr {_LOOPBACK} oifname "{network.bridge}" counter masquerade',
+    ]
+
+
 def passes(network: model.Network) -> tuple[tuple[str, ...], ...]:
     """Return the rules that let the network through Docker's FORWARD policy DROP, each as iptables words.
 
     An accept in a table of our own cannot overrule a drop in another, so these stand in Docker's user chain. The first
-    one also lets machines reach each other where br_netfilter sends bridged frames through FORWARD.
+    one also lets machines reach each other where br_netfilter sends bridged frames through FORWARD; the second what
+    was translated on purpose.
     """
     comment = ("-m", "comment", "--comment", naming.mark(network.id), "-j", "ACCEPT")
-    back = ("-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED")
+    back = ("-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED,DNAT")
     outward = ("-s", str(network.subnet), "-i", network.bridge, *comment)
     inward = ("-d", str(network.subnet), "-o", network.bridge, *(back if network.snat else ()), *comment)
     return outward, inward
 
 
-def seal(network: model.Network, listed: str) -> str:
+def seal(network: model.Network, ways: tuple[exposure.Way, ...], listed: str) -> str:
     """Return the name of the chain that seals a table: of what was wished, and what the kernel lists of it."""
-    lines = [table(network), *filter(None, listed.splitlines())]
+    lines = [table(network, ways), *filter(None, listed.splitlines())]
     return "sealed-" + hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

@@ -1,6 +1,12 @@
 """The tables of the state file, and what makes an older file one of this version."""
 
 VERSION = 3
+_EXPOSURES = """
+CREATE TABLE exposure (
+    network_id TEXT NOT NULL REFERENCES network (id), name TEXT, endpoint_id TEXT, transport TEXT NOT NULL,
+    host TEXT NOT NULL, host_port INTEGER NOT NULL, port INTEGER NOT NULL, PRIMARY KEY (transport, host, host_port)
+) STRICT;
+"""
 SCHEMA = """
 CREATE TABLE network (
     id TEXT PRIMARY KEY, bridge TEXT NOT NULL UNIQUE, bridge_made INTEGER NOT NULL, subnet TEXT NOT NULL,
@@ -36,4 +42,5 @@ MIGRATIONS = {
 def statements(version: int) -> list[str]:
     """Return what a file of the version needs to be one of VERSION, in order; version 0 is a new file."""
     scripts = [MIGRATIONS[old] for old in range(version, VERSION)] if version else [SCHEMA]
+    scripts += [_EXPOSURES] if version < 3 else []
     return [statement for statement in ";".join(scripts).split(";") if statement.strip()]

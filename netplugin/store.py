@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 
-from netplugin import deadline, model, rows, schema, transaction
+from netplugin import deadline, exposure, model, rows, schema, transaction
 
 BUSY_SECONDS = 2.0  # how long a transaction waits for another one
 _WHAT = "keep the driver's state"
@@ -62,6 +62,10 @@ class Store:
         query = "SELECT name FROM lease WHERE network_id = ? AND address = ?"
         names = [str(row["name"]) for row in self._read(query, network_id, str(address))]
         return names[0] if len(names) == 1 else None
+
+    def exposures(self) -> tuple[exposure.Exposure, ...]:
+        """Return all exposures, by port of the host."""
+        return tuple(rows.exposed(row) for row in self._read("SELECT * FROM exposure ORDER BY host_port, transport"))
 
     def moves(self) -> tuple[model.Move, ...]:
         """Return the moves that were begun and of which nobody knows that they ended."""

@@ -3,7 +3,7 @@
 import ipaddress
 import typing
 
-from netplugin import model, rows
+from netplugin import exposure, model, rows
 
 
 class Connection(typing.Protocol):
@@ -26,7 +26,7 @@ class Transaction:
     def remove_network(self, network_id: str) -> None:
         """Remove a network with all that belongs to it; one that is not there is fine."""
         self.lasting = True
-        for table in ("move", "lease", "endpoint"):
+        for table in ("move", "lease", "exposure", "endpoint"):
             self._connection.execute(f"DELETE FROM {table} WHERE network_id = ?", (network_id,))  # noqa: S608
         self._connection.execute("DELETE FROM network WHERE id = ?", (network_id,))
 
@@ -35,7 +35,8 @@ class Transaction:
         self._insert("endpoint", rows.of_endpoint(endpoint))
 
     def remove_endpoint(self, endpoint_id: str) -> None:
-        """Remove an endpoint; one that is not there is fine."""
+        """Remove an endpoint, and what was published for it; one that is not there is fine."""
+        self._unpublish(endpoint_id)
         self._connection.execute("DELETE FROM endpoint WHERE id = ?", (endpoint_id,))
 
     def settle(self, endpoint_id: str) -> None:
@@ -63,7 +64,22 @@ class Transaction:
 
     def unseat(self, endpoint_id: str) -> None:
         """Say that the endpoint has left its sandbox; from then on it is only to be deleted."""
+        self._unpublish(endpoint_id)
         self._connection.execute("UPDATE endpoint SET sandbox = NULL, left = 1 WHERE id = ?", (endpoint_id,))
+
+    def add_exposure(self, exposed: exposure.Exposure) -> None:
+        """Add an exposure; one of a name is for good."""
+        self.lasting = self.lasting or exposed.name is not None
+        self._insert("exposure", rows.of_exposure(exposed))
+
+    def remove_exposure(self, exposed: exposure.Exposure) -> None:
+        """Remove an exposure; one that is not there is fine."""
+        self.lasting = self.lasting or exposed.name is not None
+        query = "DELETE FROM exposure WHERE transport = ? AND host = ? AND host_port = ?"
+        self._connection.execute(query, (exposed.transport, str(exposed.host or ""), exposed.host_port))
+
+    def _unpublish(self, endpoint_id: str) -> None:
+        self._connection.execute("DELETE FROM exposure WHERE endpoint_id = ?", (endpoint_id,))
 
     def _insert(self, table: str, values: tuple[rows.Value, ...]) -> None:
         """Insert a row; in the tables of moves and leases a newer one takes the place of an older."""

@@ -29,7 +29,7 @@ QUESTIONS = frozenset(
         "firewall": "missing",
         "engine": "version network_ids network_name candidates attachments prepare endpoint_name",
         "zone": "addresses records fleet pointer names",
-        "store": "networks network endpoints endpoint holder leased moves",
+        "store": "networks network endpoints endpoint holder leased moves exposures",
     }.items()
     for verb in verbs.split()
 )

@@ -6,7 +6,7 @@ import datetime
 import functools
 import ipaddress
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from netplugin import (
     agreement,
@@ -14,12 +14,14 @@ from netplugin import (
     assignment,
     control,
     driver,
+    exposure,
     ipam,
     keeper,
     model,
     naming,
     networks,
     parents,
+    publishing,
     settlement,
     store,
 )
@@ -54,6 +56,9 @@ class World:
 
     links: dict[str, model.Port | None] = dataclasses.field(default_factory=dict)  # None: a bridge
     rules: set[str] = dataclasses.field(default_factory=set)
+    ways: dict[str, tuple[exposure.Way, ...]] = dataclasses.field(default_factory=dict)
+    listening: set[int] = dataclasses.field(default_factory=set)  # ports of the host that programs have
+    held: set[str] = dataclasses.field(default_factory=set)
     zone: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     unpointed: bool = False  # there is no reverse zone
     waiting: tuple[str, ...] = ()
@@ -137,16 +142,36 @@ class World:
 
     # the firewall
 
-    def missing(self, network: model.Network) -> tuple[str, ...]:
+    def missing(self, network: model.Network, ways: tuple[exposure.Way, ...] = ()) -> tuple[str, ...]:
+        if ways != self.ways.get(network.id, ()):
+            return ("its ways",)
         return () if network.id in self.rules else ("its rules",)
 
-    def ensure(self, network: model.Network) -> None:
+    def ensure(self, network: model.Network, ways: tuple[exposure.Way, ...] = ()) -> None:
         self.act()
         self.rules.add(network.id)
+        self.ways[network.id] = ways
+
+    def translate(self, network: model.Network, ways: tuple[exposure.Way, ...]) -> None:
+        self.act()
+        self.ways[network.id] = ways
+
+    # the host's own ports
+
+    def in_use(self, wanted: exposure.Exposure) -> str | None:
+        if wanted.host_port in self.listening:
+            return "somebody listens"
+        self.held.add(str(wanted))
+        return None
+
+    def keep(self, wanted: Iterable[exposure.Exposure]) -> tuple[str, ...]:
+        self.held = {str(wish) for wish in wanted}
+        return tuple(f"{wish}: taken" for wish in wanted if wish.host_port in self.listening)
 
     def delete(self, network_id: str) -> None:
         self.act()
         self.rules.discard(network_id)
+        self.ways.pop(network_id, None)
 
     # DNS
 
@@ -233,10 +258,16 @@ def drive(world: World, state: store.Store, now: Callable[[], datetime.datetime]
         links=world,
         assigner=assigner,
         agreement=agreement.Agreement(store=state, assigner=assigner),
+        publisher=publish(world, state),
         now=now,
         count=world.count,
         wake=world.wake,
     )
+
+
+def publish(world: World, state: store.Store) -> publishing.Publisher:
+    """Return a publisher in the world."""
+    return publishing.Publisher(store=state, firewall=world, claims=world, count=world.count)
 
 
 def make(world: World, state: store.Store, now: Callable[[], datetime.datetime]) -> networks.Networks:
@@ -245,7 +276,7 @@ def make(world: World, state: store.Store, now: Callable[[], datetime.datetime])
         store=state,
         links=world,
         uplinks=world.lan,
-        firewall=world,
+        firewall=publish(world, state),
         engine=world,
         defaults={},
         now=now,
@@ -269,7 +300,7 @@ def keep(world: World, state: store.Store, now: Callable[[], datetime.datetime])
         store=state,
         links=world,
         uplinks=world.lan,
-        firewall=world,
+        firewall=publish(world, state),
         engine=world,
         settler=settle(world, state),
         dismantle=make(world, state, now).dismantle,
@@ -299,6 +330,7 @@ def uses(world: World, state: store.Store, now: Callable[[], datetime.datetime])
         keeper=keep(world, state, now),
         control=asked,
         ipam=lend(use),
+        publisher=use.publisher,
         woken=threading.Event(),
         count=world.count,
     )

@@ -62,7 +62,7 @@ def world() -> fakes.World:
 def client(world: fakes.World, clock: Clock, tmp_path: pathlib.Path) -> flask.testing.FlaskClient:
     state = store.Store(tmp_path / "driver.db")
     use = fakes.uses(world, state, clock)
-    return app.wire(app.calls(use), app.questions(use.control), count=world.count).test_client()
+    return app.wire(app.calls(use), app.questions(use), app.orders(use), count=world.count).test_client()
 
 
 def post(client: flask.testing.FlaskClient, call: str, body: object) -> dict[str, object]:
@@ -146,7 +146,7 @@ def test_a_failure_that_nobody_thought_of_is_told_without_its_details(
     def fail(_: protocol.Json) -> answers.Answer:
         raise ZeroDivisionError("secret")
 
-    client = app.wire({"NetworkDriver.Join": fail}, {}, count=world.count).test_client()
+    client = app.wire({"NetworkDriver.Join": fail}, {}, {}, count=world.count).test_client()
     reply = post(client, "NetworkDriver.Join", REF)
     assert reply == {"Err": "cannot serve NetworkDriver.Join: the driver failed (ZeroDivisionError); see its log"}
     assert any(record.exc_info for record in caplog.records)

@@ -371,12 +371,6 @@ class TestEndpoint:
         with pytest.raises(model.Cannot, match=r"cannot join the endpoint cdcdcdcdcdcd: .*; start the container again"):
             use.join(dataclasses.replace(join, endpoint_id=DB))
 
-    def test_ports_to_publish_are_refused_by_name(self, use: driver.Driver) -> None:
-        publish = protocol.Publish(network_id=NETWORK.id, endpoint_id=WEB, ports=("8080:80/tcp",))
-        with pytest.raises(model.Cannot, match=r"^cannot publish 8080:80/tcp: "):
-            use.publish(publish)
-        assert use.publish(dataclasses.replace(publish, ports=())).body == {}
-
 
 @pytest.mark.parametrize("failing", range(1, 4))
 def test_a_network_is_deleted_as_far_as_can_be_and_the_rest_next_time(

@@ -47,8 +47,8 @@ def test_a_routed_network_is_neither_translated_nor_closed() -> None:
     )
 
 
-def test_what_comes_back_passes_into_a_translated_network() -> None:
-    answers = "-m conntrack --ctstate RELATED,ESTABLISHED"
+def test_what_comes_back_or_was_translated_on_purpose_passes_into_a_translated_network() -> None:
+    answers = "-m conntrack --ctstate RELATED,ESTABLISHED,DNAT"
     rule = f"-d 172.31.0.0/24 -o br0 {answers} -m comment --comment {MARK} -j ACCEPT"
     assert rules.passes(NETWORK)[1] == tuple(rule.split())
 

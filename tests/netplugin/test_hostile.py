@@ -77,7 +77,7 @@ def test_whatever_is_sent_is_answered_and_what_is_refused_changed_nothing(
 ) -> None:
     world = fakes.World(zone={"web": ("172.31.0.2",)}, networks={NETWORK.id})
     state = store.Store(tmp_path / "driver.db")
-    client = app.wire(app.calls(fakes.uses(world, state, clock)), {}, count=world.count).test_client()
+    client = app.wire(app.calls(fakes.uses(world, state, clock)), {}, {}, count=world.count).test_client()
     counted = collections.Counter[str]()
 
     def seen() -> object:

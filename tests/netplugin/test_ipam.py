@@ -31,7 +31,7 @@ def use(world: fakes.World, tmp_path: pathlib.Path, clock: Clock) -> driver.Driv
 
 @pytest.fixture
 def client(world: fakes.World, use: driver.Driver, clock: Clock) -> flask.testing.FlaskClient:
-    return app.wire(app.calls(fakes.uses(world, use.store, clock)), {}, count=world.count).test_client()
+    return app.wire(app.calls(fakes.uses(world, use.store, clock)), {}, {}, count=world.count).test_client()
 
 
 def request_address(client: flask.testing.FlaskClient, address: str = "", **options: str) -> str:

@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from netplugin import keeper, model, naming, parents, store
+from netplugin import exposure, keeper, model, naming, parents, store
 from tests.netplugin import fakes
 from tests.netplugin.conftest import ENDPOINT, NETWORK, Clock
 
@@ -116,7 +116,7 @@ def test_a_network_that_is_deleted_while_the_keeper_looks_stays_deleted(
     keep: keeper.Keeper, world: fakes.World
 ) -> None:
     class Deleting(fakes.World):
-        def missing(self, network: model.Network) -> tuple[str, ...]:
+        def missing(self, network: model.Network, ways: tuple[exposure.Way, ...] = ()) -> tuple[str, ...]:
             with keep.store.transaction() as transaction:
                 transaction.remove_network(network.id)
             return ("its rules",)

@@ -6,7 +6,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from netplugin import answers, model, protocol
+from netplugin import answers, exposure, model, protocol
 
 NETWORK, ENDPOINT = "1f" * 32, "ab" * 32
 JSON = st.recursive(
@@ -70,7 +70,7 @@ def test_an_endpoint_is_parsed_with_its_name_and_what_was_settled_before() -> No
 def test_null_is_empty_as_go_means_it() -> None:
     ids = {"NetworkID": NETWORK, "EndpointID": ENDPOINT}
     assert protocol.CreateEndpoint.from_json({**ids, "Options": None, "Interface": None}).name is None
-    assert protocol.Publish.from_json({**ids, "Options": None}).ports == ()
+    assert protocol.Publish.from_json({**ids, "Options": None}).wishes == ()
 
 
 def test_an_unknown_driver_option_of_an_endpoint_is_refused_by_its_name() -> None:
@@ -80,16 +80,18 @@ def test_an_unknown_driver_option_of_an_endpoint_is_refused_by_its_name() -> Non
 
 
 @pytest.mark.parametrize(
-    ("binding", "text"),
+    ("binding", "among", "transport"),
     [
-        ({"Proto": 6, "Port": 80, "HostPort": 8080}, "8080:80/tcp"),
-        ({"Proto": 17, "Port": 53, "HostPort": 0}, ":53/udp"),
-        ({"Proto": 132, "Port": 5, "HostPort": 5}, "5:5/sctp"),
+        ({"Proto": 6, "Port": 80, "HostPort": 8080, "HostPortEnd": 8080}, range(8080, 8081), "tcp"),
+        ({"Proto": 6, "Port": 80, "HostPort": 8080, "HostPortEnd": 8090}, range(8080, 8091), "tcp"),
+        ({"Proto": 17, "Port": 80, "HostPort": 0}, exposure.CHOICE, "udp"),
+        ({"Proto": 132, "Port": 80, "HostPort": 5}, range(5, 6), "sctp"),
     ],
 )
-def test_ports_are_named_as_people_write_them(binding: dict[str, object], text: str) -> None:
+def test_ports_are_parsed_as_the_engine_sends_them(binding: dict[str, object], among: range, transport: str) -> None:
     body = {"NetworkID": NETWORK, "EndpointID": ENDPOINT, "Options": {"com.docker.network.portmap": [binding]}}
-    assert protocol.Publish.from_json(body).ports == (text,)
+    (wish,) = protocol.Publish.from_json(body).wishes
+    assert (wish.among, wish.transport, wish.port, wish.host) == (among, transport, 80, None)
 
 
 @pytest.mark.parametrize("parse", PARSERS)

@@ -53,7 +53,7 @@ def test_a_file_is_captured_or_says_that_it_is_constructed(path: pathlib.Path) -
 def test_it_is_answered_as_it_was(path: pathlib.Path, times: int, tmp_path: pathlib.Path, clock: Clock) -> None:
     world = fakes.World(zone={name: (address,) for name, address in ZONE.items()})
     state = store.Store(tmp_path / "driver.db")
-    client = app.wire(app.calls(fakes.uses(world, state, clock)), {}, count=world.count).test_client()
+    client = app.wire(app.calls(fakes.uses(world, state, clock)), {}, {}, count=world.count).test_client()
     for pair in pairs(path):
         world.waiting = (pair.given,) if pair.given else ()
         for _ in range(times):

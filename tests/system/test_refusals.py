@@ -46,9 +46,9 @@ def test_a_name_without_an_address_that_can_be_given(lab: world.Lab, name: str, 
     assert why in refusal(lab, "run", "--rm", "--name", name, "--network", "fullhost", images.BUSYBOX, "true")
 
 
-def test_a_port_to_publish_is_refused_instead_of_forgotten(lab: world.Lab) -> None:
-    words = ["--rm", "--name", "database", "--network", "fullhost", "-p", "8080:80", images.BUSYBOX, "true"]
-    assert "cannot publish 8080:80/tcp" in refusal(lab, "run", *words)
+def test_a_port_that_a_program_has_is_refused_by_its_number(lab: world.Lab) -> None:
+    words = ["--rm", "--name", "database", "--network", "fullhost", "-p", "172.31.0.1:53:80", images.BUSYBOX, "true"]
+    assert "cannot publish 172.31.0.1:53:80/tcp: the host cannot give port 53" in refusal(lab, "run", *words)
 
 
 def test_an_option_of_an_endpoint_that_nobody_knows(lab: world.Lab) -> None:
