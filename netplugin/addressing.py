@@ -93,6 +93,16 @@ def taken(name: str | None, holder: model.Endpoint) -> model.Cannot:
     )
 
 
+def chosen(name: str | None, given: Address, own: Address | None, network: model.Network) -> model.Cannot:
+    """Return the refusal of an address that the engine took from a pool of its own choice."""
+    return model.Cannot(
+        f"give {name} the address {given}, which the engine chose",
+        why=f"DNS gives {name}.{network.domain} {own}, and on {network.subnet} the engine gives no address on demand",
+        hint=f"make the network with --subnet {network.subnet}, or with --ipam-driver null -o fullhost.subnet=…",
+        reason=model.Reason.CONFLICT,
+    )
+
+
 def _misfit(answer: Address, network: model.Network) -> str | None:
     if answer not in network.subnet:
         return f"no address of {network.subnet}"

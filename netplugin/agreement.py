@@ -48,8 +48,7 @@ class Agreement:
             refusal, assigned = error, self.assigner.unknown(network)
         if name is not None and refusal is None:
             assigned = dataclasses.replace(assigned, rung=model.Rung.NAMED)
-        held = {endpoint.address for endpoint in self.store.endpoints() if endpoint.network_id == network.id}
-        address = assigned.address or addressing.provisional(network, assigned.avoid | held)
+        address = assigned.address or addressing.provisional(network, assigned.avoid | self.store.held(network.id))
         assigned = dataclasses.replace(assigned, address=address)
         self.promises[network.id, address] = Promise(assigned=assigned, refusal=refusal)
         return address
@@ -70,7 +69,7 @@ class Agreement:
         if address is None:
             return self.assigner.assign(option, network)
         promise = self.promises.get((network.id, address))
-        if promise is None and network.ipam is not model.Ipam.ENGINE:
+        if promise is None and network.ipam not in {model.Ipam.ENGINE, model.Ipam.CHOSEN}:
             return self._asked(option, address, network)
         if option is not None:
             return self._matched(option, address, network)
@@ -102,9 +101,10 @@ class Agreement:
 
     def _matched(self, option: str, address: Address, network: model.Network) -> model.Assignment:
         """Return the assignment of one whose name is known, and whose address somebody chose who did not know it."""
-        assigned = self.assigner.assign(option, network)
+        assigned = self.assigner.assign(option, network, at=address)
         if assigned.address == address:
             return assigned
+        self._refuse_chosen(assigned, address, network)
         self._refuse_foreign(address, network, own=assigned.address)
         return dataclasses.replace(assigned, source=model.Source.RANGE, address=address)
 
@@ -113,11 +113,12 @@ class Agreement:
 
         Neither is a proof: the name is verified at Join.
         """
-        assigned = self.assigner.assign(None, network)
+        assigned = self.assigner.assign(None, network, at=address)
         if assigned.name is None and (name := self._pointed(address, network)) is not None:
             assigned = dataclasses.replace(self.assigner.assign(name, network), rung=model.Rung.CANDIDATE)
         if assigned.address == address:
             return assigned
+        self._refuse_chosen(assigned, address, network)
         self._refuse_foreign(address, network, own=assigned.address)
         return model.Assignment(name=None, rung=model.Rung.PROVISIONAL, source=model.Source.RANGE, address=address)
 
@@ -130,6 +131,11 @@ class Agreement:
             if error.reason is not model.Reason.UNAVAILABLE or leased is None:
                 raise
             return leased
+
+    def _refuse_chosen(self, assigned: model.Assignment, address: Address, network: model.Network) -> None:
+        """Refuse an address of a pool of the engine's own choice, where the name is known: it cannot be moved."""
+        if network.ipam is model.Ipam.CHOSEN and assigned.address is not None:
+            raise addressing.chosen(assigned.name, address, assigned.address, network)
 
     def _refuse_foreign(self, address: Address, network: model.Network, *, own: Address | None) -> None:
         """Refuse to lend an address of the zone; where the zone cannot be transferred, only the range is free of it."""

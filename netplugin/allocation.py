@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 
-from netplugin import answers, model, options, protocol
+from netplugin import answers, model, naming, options, protocol, refusals
 
 ADDRESS_SPACE = "fullhost"
 _NAME = "com.docker.network.endpoint.name"  # from engine 29.0 on
@@ -52,7 +52,7 @@ def wanted(
 
     `pools` asks for those of which the engine chooses one.
     """
-    options.refuse_unserved(
+    refusals.refuse_unserved(
         pools=request.pools,
         reserved=request.reserved,
         ipv4=request.ipv4,
@@ -62,10 +62,12 @@ def wanted(
     (pool,), given = request.pools, request.options
     if pool == "0.0.0.0/0":
         return model.Ipam.NULL, given
-    own = request.spaces == {ADDRESS_SPACE}
-    if not own:
-        options.refuse_choice(pool, given, pools())
-    return model.Ipam.OWN if own else model.Ipam.ENGINE, options.with_pool(given, pool, request.gateway)
+    with_pool = options.with_pool(given, pool, request.gateway)
+    if request.spaces == {ADDRESS_SPACE}:
+        return model.Ipam.OWN, with_pool
+    if refusals.is_choice(pool, given, pools()):
+        return model.Ipam.CHOSEN, {f"{options.PREFIX}bridge": naming.bridge(request.network_id), **with_pool}
+    return model.Ipam.ENGINE, with_pool
 
 
 def capabilities() -> answers.Answer:

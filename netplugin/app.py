@@ -115,6 +115,7 @@ def _serve(use: assembly.Uses, settings: config.Settings) -> flask.Flask:
     if settings.keeper_seconds:
         patrol = (settings.keeper_seconds, use.woken)
         threading.Thread(target=use.keeper.run, args=patrol, name="keeper", daemon=True).start()
+        threading.Thread(target=use.tidier.run, args=(settings.keeper_seconds,), name="tidier", daemon=True).start()
     bounded = deadline.Overseer().bounded  # a budget of time for each call, and an answer in time whatever hangs
     table = {name: bounded(call) for name, call in calls(use).items()}
     asked = {path: bounded(question) for path, question in questions(use).items()}

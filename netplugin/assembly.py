@@ -4,6 +4,8 @@ import dataclasses
 import datetime
 import importlib.metadata
 import os
+import secrets
+import socket
 import threading
 import typing
 from collections.abc import Callable
@@ -23,8 +25,11 @@ from netplugin import (
     links,
     networks,
     publishing,
+    registrar,
     settlement,
     store,
+    tidying,
+    update,
     uplinks,
     zone,
 )
@@ -42,11 +47,19 @@ class Firewall(publishing.Firewall, typing.Protocol):
     """What all use cases do with rules."""
 
 
-class Zone(assignment.Zone, settlement.Zone, control.Zone, typing.Protocol):
+class Zone(assignment.Zone, settlement.Zone, control.Zone, registrar.Zone, typing.Protocol):
     """What all use cases ask of DNS."""
 
 
-class Engine(networks.Engine, assignment.Engine, settlement.Engine, keeper.Engine, control.Engine, typing.Protocol):
+class Engine(
+    networks.Engine,
+    assignment.Engine,
+    settlement.Engine,
+    keeper.Engine,
+    control.Engine,
+    tidying.Engine,
+    typing.Protocol,
+):
     """What all use cases ask of the engine."""
 
 
@@ -61,6 +74,7 @@ class Leaves:
     zone: Zone
     engine: Engine
     claims: publishing.Claims = dataclasses.field(default_factory=claims.Claims)
+    update: registrar.Update | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +85,7 @@ class Uses:
     networks: networks.Networks
     keeper: keeper.Keeper
     control: control.Control
+    tidier: tidying.Tidier
     ipam: ipam.Ipam
     publisher: publishing.Publisher
     woken: threading.Event
@@ -79,6 +94,7 @@ class Uses:
 
 def leaves(settings: config.Settings) -> Leaves:
     """Return the real ones: the kernel, the DNS server, the engine, and the state file."""
+    key_file = settings.update_key_file
     return Leaves(
         store=store.Store(settings.state),
         links=links,
@@ -86,6 +102,7 @@ def leaves(settings: config.Settings) -> Leaves:
         firewall=firewall,
         zone=zone,
         engine=engine.Engine(settings.docker),
+        update=update.Updater(update.read_key(key_file)) if key_file else None,
     )
 
 
@@ -93,7 +110,17 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
     """Return the use cases over leaves."""
     counters, told, woken = counting.Counters(), dict[str, str](), threading.Event()
     count = counters.add
-    assigner = assignment.Assigner(store=over.store, zone=over.zone, engine=over.engine, now=_now, count=count)
+    registers = registrar.Registrar(
+        store=over.store,
+        zone=over.zone,
+        update=over.update,
+        owner=over.store.owner(f"{socket.gethostname()[:40]}-{secrets.token_hex(4)}"),
+        now=_now,
+        count=count,
+    )
+    assigner = assignment.Assigner(
+        store=over.store, zone=over.zone, engine=over.engine, registrar=registers, now=_now, count=count
+    )
     agreed = agreement.Agreement(store=over.store, assigner=assigner)
     publisher = publishing.Publisher(store=over.store, firewall=over.firewall, claims=over.claims, count=count)
     use = driver.Driver(
@@ -112,6 +139,7 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
         uplinks=over.uplinks,
         firewall=publisher,
         engine=over.engine,
+        registrar=registers,
         defaults=settings.network_defaults,
         now=_now,
         count=count,
@@ -122,7 +150,9 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
         uplinks=over.uplinks,
         firewall=publisher,
         engine=over.engine,
-        settler=settlement.Settler(store=over.store, zone=over.zone, engine=over.engine, count=count),
+        settler=settlement.Settler(
+            store=over.store, zone=over.zone, engine=over.engine, registrar=registers, count=count
+        ),
         dismantle=made.dismantle,
         now=_now,
         count=count,
@@ -144,6 +174,7 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
         networks=made,
         keeper=keep,
         control=asked,
+        tidier=tidying.Tidier(store=over.store, engine=over.engine, registrar=registers, now=_now, count=count),
         ipam=ipam.Ipam(store=over.store, agreement=agreed),
         publisher=publisher,
         woken=woken,

@@ -7,7 +7,7 @@ import logging
 import typing
 from collections.abc import Callable
 
-from netplugin import addressing, identity, model, store
+from netplugin import identity, model, registrar, store
 
 QUIET = datetime.timedelta(seconds=5)
 _log = logging.getLogger("fullhost")
@@ -39,12 +39,18 @@ class Assigner:
     store: store.Store
     zone: Zone
     engine: Engine
+    registrar: registrar.Registrar
     now: Callable[[], datetime.datetime]
     count: Callable[[str], None]
     quiet: dict[str, datetime.datetime] = dataclasses.field(default_factory=dict)
 
-    def assign(self, option: str | None, network: model.Network) -> model.Assignment:
-        """Return the assignment of a new endpoint; provisional where nobody can tell yet whose it is."""
+    def assign(
+        self, option: str | None, network: model.Network, *, at: ipaddress.IPv4Address | None = None
+    ) -> model.Assignment:
+        """Return the assignment of a new endpoint; provisional where nobody can tell yet whose it is.
+
+        `at` is the address that it has already: where the zone does not have its name, that one is registered.
+        """
         owner = identity.by_option(option, domain=network.domain) or self._candidate(network)
         if owner is None:
             return self.unknown(network)
@@ -52,9 +58,6 @@ class Assigner:
         if leased is None or network.id not in self.quiet or self.now() >= self.quiet[network.id]:
             try:
                 answers = self.zone.addresses(owner.name, network)
-                self.quiet.pop(network.id, None)
-                address = addressing.choose(owner.name, answers, network)
-                return model.Assignment(name=owner.name, rung=owner.rung, source=model.Source.DNS, address=address)
             except model.Cannot as error:
                 if error.reason is not model.Reason.UNAVAILABLE:
                     raise
@@ -62,6 +65,10 @@ class Assigner:
                 if leased is None:
                     raise
                 _log.warning("%s has its last known address %s: %s", owner.name, leased, error)
+            else:
+                self.quiet.pop(network.id, None)
+                address = self.registrar.address(owner.name, answers, network, at=at)
+                return model.Assignment(name=owner.name, rung=owner.rung, source=model.Source.DNS, address=address)
         self.count("dns.silent")
         return model.Assignment(name=owner.name, rung=owner.rung, source=model.Source.CACHE, address=leased)
 

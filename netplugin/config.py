@@ -19,11 +19,14 @@ class Settings:
     network_defaults: Mapping[str, str]
     keeper_seconds: float
     log_level: str
+    update_key_file: pathlib.Path | None = None
 
 
 def read(environment: Mapping[str, str]) -> Settings:
     """Return the settings; a malformed one is refused by its name, at the start and not at the first network."""
-    defaults = {key: text for key in options.KEYS if (text := environment.get(f"FULLHOST_{key.upper()}"))}
+    key_file = environment.get("FULLHOST_UPDATE_KEY_FILE")
+    registers = {"unlisted": model.Unlisted.REGISTER.value} if key_file else {}
+    defaults = registers | {key: text for key in options.KEYS if (text := environment.get(f"FULLHOST_{key.upper()}"))}
     options.network("0" * 64, {}, defaults=defaults, created=datetime.datetime.now(datetime.UTC))
     level = environment.get("FULLHOST_LOG", "info").lower()
     if level not in _LEVELS:
@@ -34,6 +37,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         network_defaults=defaults,
         keeper_seconds=_seconds(environment.get("FULLHOST_KEEPER_SECONDS") or "5"),
         log_level=level,
+        update_key_file=pathlib.Path(key_file) if key_file else None,
     )
 
 

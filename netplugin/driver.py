@@ -126,8 +126,7 @@ class Driver:
         """Return the assigned address, or pick a provisional one, under the write lock, so that nobody else does."""
         if assigned.address is not None:
             return assigned.address
-        held = {endpoint.address for endpoint in self.store.endpoints() if endpoint.network_id == network.id}
-        return addressing.provisional(network, assigned.avoid | held)
+        return addressing.provisional(network, assigned.avoid | self.store.held(network.id))
 
 
 def _endpoint(

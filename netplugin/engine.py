@@ -11,10 +11,11 @@ import docker
 import docker.errors
 import requests
 
-from netplugin import deadline, model, protocol
+from netplugin import deadline, model, protocol, registration
 
 SECONDS = 0.25  # for one answer; measured: 10 to 25 ms while the engine serves a CreateEndpoint
 SILENCE_SECONDS = 5.0  # an engine that did not answer is not asked again so soon: at boot, every start would wait
+LIST_SECONDS = 5  # for the keeper, of however many containers
 PATIENT_SECONDS = 30  # for one that may have to wait until a container has started
 MACHINE_LABEL = "fullhost.machine"  # on every container that fhv made
 _STARTABLE = ("created", "exited", "restarting")
@@ -56,6 +57,21 @@ class Engine:
             for container in containers
             if MACHINE_LABEL not in container["Labels"] and _waits(container["NetworkSettings"], network, network_id)
         )
+
+    def containers(self) -> tuple[registration.Container, ...]:
+        """Return all containers there are, running or not; not asked in a hurry, nor of an engine that was silent."""
+        what = "list all containers"
+        if time.monotonic() < self._silent_until:
+            raise _silent(what, "it was silent a moment ago")
+        with self._patient(what, seconds=LIST_SECONDS) as client:
+            return tuple(
+                registration.Container(
+                    id=str(found["Id"]),
+                    name=str((found["Names"] or ["/"])[0]).removeprefix("/"),
+                    endpoints=frozenset(str(a["EndpointID"]) for a in found["NetworkSettings"]["Networks"].values()),
+                )
+                for found in client.containers(all=True)
+            )
 
     def network_name(self, network_id: str) -> str:
         """Return the name of a network, which the engine never tells its driver; a network keeps its name."""
@@ -148,12 +164,10 @@ class Engine:
         )
 
     @contextlib.contextmanager
-    def _patient(self, what: str) -> Iterator[docker.APIClient]:
+    def _patient(self, what: str, *, seconds: int = PATIENT_SECONDS) -> Iterator[docker.APIClient]:
         """Give a client that waits for a container that is being started; no handler may use it."""
         try:
-            with contextlib.closing(
-                docker.APIClient(base_url=self._url, version="auto", timeout=PATIENT_SECONDS)
-            ) as client:
+            with contextlib.closing(docker.APIClient(base_url=self._url, version="auto", timeout=seconds)) as client:
                 yield client
         except docker.errors.NotFound as error:
             raise _failed(what, error, reason=model.Reason.MISSING) from error

@@ -48,12 +48,21 @@ class Stale(enum.StrEnum):
     REFUSE = "refuse"
 
 
+class Unlisted(enum.StrEnum):
+    """What to do for a name that the zone does not have."""
+
+    REGISTER = "register"  # give it a free address of the range, and write both into the zone
+    DHCP = "dhcp"  # not served yet
+    REFUSE = "refuse"
+
+
 class Ipam(enum.StrEnum):
     """Who gives out the addresses of a network: the three kinds of networks."""
 
     NULL = "null"  # nobody before CreateEndpoint does
     OWN = "fullhost"  # the driver's own IPAM driver
     ENGINE = "default"  # the engine, which knows nothing of DNS
+    CHOSEN = "chosen"  # the engine, of a pool that it chose, too: --ip cannot be given
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,6 +102,7 @@ class Network:
     stale: Stale
     created: datetime.datetime
     ipam: Ipam = Ipam.NULL
+    unlisted: Unlisted = Unlisted.REFUSE
     parent: str | None = None
     vlan: int | None = None
     uplink_made: bool = False

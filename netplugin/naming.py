@@ -41,6 +41,11 @@ def interface(text: str) -> str:
     return text
 
 
+def bridge(network_id: str) -> str:
+    """Return the name of a bridge of the network's own: as Docker's, of 15 characters."""
+    return f"br-{network_id[:12]}"
+
+
 def veth(endpoint_id: str) -> model.Veth:
     """Return the names of the endpoint's pair: 15 characters, the most that IFNAMSIZ allows."""
     return model.Veth(host=f"fh{endpoint_id[:12]}h", peer=f"fh{endpoint_id[:12]}c")

@@ -6,7 +6,19 @@ import datetime
 import typing
 from collections.abc import Callable, Mapping
 
-from netplugin import allocation, answers, deadline, model, naming, options, parents, protocol, store
+from netplugin import (
+    allocation,
+    answers,
+    deadline,
+    model,
+    naming,
+    options,
+    parents,
+    protocol,
+    refusals,
+    registrar,
+    store,
+)
 
 
 class Links(typing.Protocol):
@@ -50,6 +62,7 @@ class Networks:
     uplinks: Uplinks
     firewall: Firewall
     engine: Engine
+    registrar: registrar.Registrar
     defaults: Mapping[str, str]
     now: Callable[[], datetime.datetime]
     count: Callable[[str], None]
@@ -57,9 +70,12 @@ class Networks:
     def create(self, request: protocol.CreateNetwork) -> answers.Answer:
         """Make bridge and rules; keep the options, which the engine never sends again. Asked twice, done once."""
         kind, given = allocation.wanted(request, pools=self.engine.pools)
-        options.refuse_engine(self.engine.version())
+        refusals.refuse_engine(self.engine.version())
         plain = options.network(request.network_id, given, defaults=self.defaults, created=self.now())
         wish = dataclasses.replace(plain, ipam=kind, mtu=self._mtu(plain, given))
+        refusals.refuse_choice(wish)
+        if wish.unlisted is model.Unlisted.REGISTER:
+            self.registrar.updater(wish, "names")
         if any(network.id == wish.id for network in self.store.networks()):
             return answers.Answer()
         self._make_way(wish)

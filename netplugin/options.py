@@ -8,7 +8,21 @@ from collections.abc import Callable, Mapping
 from netplugin import model, naming, parents
 
 PREFIX = "fullhost."
-KEYS = ("bridge", "subnet", "gateway", "domain", "dns", "snat", "mtu", "range", "stale", "parent", "vlan", "address")
+KEYS = (
+    "bridge",
+    "subnet",
+    "gateway",
+    "domain",
+    "dns",
+    "snat",
+    "mtu",
+    "range",
+    "stale",
+    "parent",
+    "vlan",
+    "address",
+    "unlisted",
+)
 DEFAULTS: Mapping[str, str] = {
     "bridge": "br0",
     "subnet": "172.31.0.0/24",
@@ -18,14 +32,11 @@ DEFAULTS: Mapping[str, str] = {
     "stale": "serve",
     "parent": parents.NONE,
     "vlan": parents.NONE,
+    "unlisted": "refuse",
 }
 # The engine itself reads these from a network's options (28.0 on); they come along to the driver.
 _ENGINE_KEYS = frozenset({"com.docker.network.advertise_addr_nmsgs", "com.docker.network.advertise_addr_ms"})
-_BROKEN_ENGINES = frozenset({"29.0.0", "29.0.1", "29.0.2"})
 _SPECIAL = ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3")
-# The pools of which an engine chooses one, and the prefix of each (libnetwork/ipamutils).
-_POOLS = (*((f"172.{n}.0.0/16", 16) for n in range(17, 32)), ("192.168.0.0/16", 20))
-_CREATE = "docker network create -d fullhost --ipam-driver null [-o fullhost.KEY=VALUE …] NAME"
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 T = typing.TypeVar("T")
@@ -60,6 +71,7 @@ def network(
         mtu=_parse(texts, "mtu", _mtu),
         range=dynamic,
         stale=_parse(texts, "stale", _stale),
+        unlisted=_parse(texts, "unlisted", _unlisted),
         created=created,
         address=_address(texts, gateway, subnet),
         parent=_parse(texts, "parent", parents.parent),
@@ -90,42 +102,6 @@ def with_pool(given: Mapping[str, str], pool: str, gateway: str) -> dict[str, st
     return {**given, **told}
 
 
-def refuse_unserved(*, pools: tuple[str, ...], reserved: bool, ipv4: bool, ipv6: bool, internal: bool) -> None:
-    """Refuse what this driver does not do, each with the command to type instead."""
-    if len(pools) != 1 or not ipv4:
-        why = "a network has one IPv4 subnet here, no more and no less"
-    elif reserved:
-        why = "addresses are reserved in the zone here (--aux-address): a name with an A record has its own"
-    elif ipv6:
-        why = "IPv6 is not served yet"
-    elif internal:
-        why = "a network without a way out (--internal) is not served yet"
-    else:
-        return
-    raise model.Cannot("make the network", why=why, hint=f"type: {_CREATE}")
-
-
-def refuse_choice(pool: str, given: Mapping[str, str], pools: tuple[tuple[str, int], ...]) -> None:
-    """Refuse a pool that the engine may have chosen itself; `pools` are those of its settings."""
-    if given.get(f"{PREFIX}subnet") == pool or not any(_is_part(pool, *of) for of in (*_POOLS, *pools)):
-        return
-    raise model.Cannot(
-        "make the network",
-        why=f"the engine chose the subnet {pool} and would choose the addresses, and here DNS does",
-        hint=f"type: {_CREATE}, or add --subnet; where {pool} is your own choice, add -o {PREFIX}subnet={pool}",
-    )
-
-
-def refuse_engine(version: str) -> None:
-    """Refuse the engines that fall over a network of a remote driver."""
-    if version.partition("+")[0] in _BROKEN_ENGINES:
-        raise model.Cannot(
-            f"make the network on engine {version}",
-            why="this version panics when a container leaves a network of any remote driver (moby#51554)",
-            hint="upgrade the engine to 29.0.3 or later",
-        )
-
-
 def clash(wish: model.Network, networks: tuple[model.Network, ...]) -> model.Network | None:
     """Return the first network that has the bridge, the interface to the LAN, or addresses of the subnet, already."""
     return next((n for n in networks if _same(wish, n)), None)
@@ -148,17 +124,6 @@ def _same(wish: model.Network, other: model.Network) -> str | None:
     if wish.uplink is not None and wish.uplink == other.uplink:
         return f"interface {wish.uplink} in its bridge {other.bridge}"
     return f"part of {wish.subnet} ({other.subnet})" if wish.subnet.overlaps(other.subnet) else None
-
-
-def _is_part(pool: str, base: str, prefix: int) -> bool:
-    """Tell whether an engine cuts the pool out of the base."""
-    subnet, whole = ipaddress.ip_network(pool), ipaddress.ip_network(base)
-    return (
-        isinstance(subnet, ipaddress.IPv4Network)
-        and isinstance(whole, ipaddress.IPv4Network)
-        and subnet.prefixlen == prefix
-        and subnet.subnet_of(whole)
-    )
 
 
 def _known(given: Mapping[str, str]) -> dict[str, str]:
@@ -230,6 +195,16 @@ def _stale(text: str) -> model.Stale:
         return model.Stale(text.lower())
     except ValueError:
         raise ValueError(f"it is one of {', '.join(model.Stale)}") from None
+
+
+def _unlisted(text: str) -> model.Unlisted:
+    try:
+        wish = model.Unlisted(text.lower())
+    except ValueError:
+        raise ValueError(f"it is one of {', '.join(model.Unlisted)}") from None
+    if wish is model.Unlisted.DHCP:
+        raise ValueError("addresses from a DHCP server are not served yet; register takes a free one of the range")
+    return wish
 
 
 def _mtu(text: str) -> int:

@@ -5,7 +5,7 @@ import ipaddress
 import json
 from collections.abc import Mapping
 
-from netplugin import exposure, model
+from netplugin import exposure, model, registration
 
 Value = str | int | None
 Row = Mapping[str, Value]
@@ -32,6 +32,7 @@ def of_network(network: model.Network) -> tuple[Value, ...]:
         network.parent,
         network.vlan,
         network.uplink_made,
+        network.unlisted,
     )
 
 
@@ -112,6 +113,7 @@ def network(row: Row) -> model.Network:
         parent=_optional(row["parent"]),
         vlan=None if row["vlan"] is None else int(row["vlan"]),
         uplink_made=bool(row["uplink_made"]),
+        unlisted=model.Unlisted(str(row["unlisted"])),
     )
 
 
@@ -129,6 +131,37 @@ def endpoint(row: Row) -> model.Endpoint:
         created=datetime.datetime.fromisoformat(str(row["created"])),
         sandbox=_optional(row["sandbox"]),
         left=bool(row["left"]),
+    )
+
+
+def of_registration(of: registration.Registration) -> tuple[Value, ...]:
+    """Return the row of a registration."""
+    return (
+        of.network_id,
+        of.domain,
+        str(of.server.address),
+        of.server.port,
+        of.name,
+        str(of.address),
+        of.phase,
+        of.created.isoformat(),
+        of.container,
+        of.own,
+    )
+
+
+def registered(row: Row) -> registration.Registration:
+    """Return the registration of a row."""
+    return registration.Registration(
+        network_id=str(row["network_id"]),
+        domain=str(row["domain"]),
+        server=model.Server(address=ipaddress.ip_address(str(row["dns_address"])), port=int(row["dns_port"] or 0)),
+        name=str(row["name"]),
+        address=ipaddress.IPv4Address(str(row["address"])),
+        phase=registration.Phase(str(row["phase"])),
+        created=datetime.datetime.fromisoformat(str(row["created"])),
+        container=_optional(row["container"]),
+        own=bool(row["own"]),
     )
 
 

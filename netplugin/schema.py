@@ -7,12 +7,20 @@ CREATE TABLE exposure (
     host TEXT NOT NULL, host_port INTEGER NOT NULL, port INTEGER NOT NULL, PRIMARY KEY (transport, host, host_port)
 ) STRICT;
 """
+_REGISTRATIONS = """
+CREATE TABLE registration (
+    network_id TEXT NOT NULL, domain TEXT NOT NULL, dns_address TEXT NOT NULL, dns_port INTEGER NOT NULL,
+    name TEXT NOT NULL, address TEXT NOT NULL, phase TEXT NOT NULL, created TEXT NOT NULL, container TEXT,
+    own INTEGER NOT NULL, PRIMARY KEY (network_id, address)
+) STRICT;
+CREATE TABLE identity (owner TEXT NOT NULL) STRICT;
+"""
 SCHEMA = """
 CREATE TABLE network (
     id TEXT PRIMARY KEY, bridge TEXT NOT NULL UNIQUE, bridge_made INTEGER NOT NULL, subnet TEXT NOT NULL,
     gateway TEXT NOT NULL, domain TEXT NOT NULL, dns_address TEXT NOT NULL, dns_port INTEGER NOT NULL,
     snat INTEGER NOT NULL, mtu INTEGER NOT NULL, range TEXT NOT NULL, stale TEXT NOT NULL, created TEXT NOT NULL,
-    ipam TEXT NOT NULL, address TEXT, parent TEXT, vlan INTEGER, uplink_made INTEGER NOT NULL
+    ipam TEXT NOT NULL, address TEXT, parent TEXT, vlan INTEGER, uplink_made INTEGER NOT NULL, unlisted TEXT NOT NULL
 ) STRICT;
 CREATE TABLE endpoint (
     id TEXT PRIMARY KEY, network_id TEXT NOT NULL REFERENCES network (id), name TEXT,
@@ -34,7 +42,8 @@ MIGRATIONS = {
     2: (
         "ALTER TABLE network ADD COLUMN address TEXT; UPDATE network SET address = gateway;"
         "ALTER TABLE network ADD COLUMN parent TEXT; ALTER TABLE network ADD COLUMN vlan INTEGER;"
-        "ALTER TABLE network ADD COLUMN uplink_made INTEGER NOT NULL DEFAULT 0"
+        "ALTER TABLE network ADD COLUMN uplink_made INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE network ADD COLUMN unlisted TEXT NOT NULL DEFAULT 'refuse'"
     ),
 }
 
@@ -42,5 +51,5 @@ MIGRATIONS = {
 def statements(version: int) -> list[str]:
     """Return what a file of the version needs to be one of VERSION, in order; version 0 is a new file."""
     scripts = [MIGRATIONS[old] for old in range(version, VERSION)] if version else [SCHEMA]
-    scripts += [_EXPOSURES] if version < 3 else []
+    scripts += [_EXPOSURES, _REGISTRATIONS] if version < 3 else []
     return [statement for statement in ";".join(scripts).split(";") if statement.strip()]

@@ -11,7 +11,7 @@ import logging
 import typing
 from collections.abc import Callable
 
-from netplugin import addressing, model, naming, store
+from netplugin import addressing, deadline, model, naming, registrar, store
 
 _log = logging.getLogger("fullhost")
 
@@ -40,6 +40,7 @@ class Settler:
     store: store.Store
     zone: Zone
     engine: Engine
+    registrar: registrar.Registrar
     count: Callable[[str], None]
     told: dict[str, str] = dataclasses.field(default_factory=dict)
     moved: dict[str, tuple[str, ipaddress.IPv4Address]] = dataclasses.field(default_factory=dict)
@@ -75,9 +76,10 @@ class Settler:
     def _settle(self, endpoint: model.Endpoint, attachment: model.Attachment, network: model.Network) -> None:
         try:
             name = self._name(endpoint, attachment, network)
-            address = addressing.choose(name, self.zone.addresses(name, network), network)
-            if (name, address) == (endpoint.name, endpoint.address):
+            address = self._address(endpoint, name, network)
+            if address == endpoint.address and endpoint.name in {name, None}:
                 with self.store.transaction() as transaction:
+                    transaction.rename(network.id, address, name)
                     transaction.settle(endpoint.id)
                     transaction.lease(network.id, name, address)
                 self.moved.pop(attachment.container or "", None)
@@ -90,6 +92,12 @@ class Settler:
                 self.count("settle.failed")
                 _log.warning("the endpoint %s keeps %s: %s", endpoint.id[:12], endpoint.address, error)
             self.told[endpoint.id] = str(error)
+
+    def _address(self, endpoint: model.Endpoint, name: str, network: model.Network) -> ipaddress.IPv4Address:
+        """Return the address of the name; one that the zone lacks is registered at the endpoint's, if that is free."""
+        with deadline.within(deadline.WORK_SECONDS):
+            answers = self.zone.addresses(name, network)
+            return self.registrar.address(name, answers, network, at=endpoint.address)
 
     def _name(self, endpoint: model.Endpoint, attachment: model.Attachment, network: model.Network) -> str:
         """Return the name that the endpoint should have: the one in its option, else the container's own."""
@@ -116,6 +124,8 @@ class Settler:
                 why=f"{endpoint.address} was asked for with it (--ip)",
                 hint=f"disconnect it, and: docker network connect --ip {address} NETWORK {name}",
             )
+        if network.ipam is model.Ipam.CHOSEN:
+            raise addressing.chosen(name, endpoint.address, address, network)
         holder = self.store.holder(endpoint.network_id, address)
         if holder is not None and holder.id != endpoint.id:
             raise addressing.taken(name, holder)

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 
-from netplugin import deadline, exposure, model, rows, schema, transaction
+from netplugin import deadline, exposure, model, registration, rows, schema, transaction
 
 BUSY_SECONDS = 2.0  # how long a transaction waits for another one
 _WHAT = "keep the driver's state"
@@ -52,6 +52,11 @@ class Store:
         query = "SELECT * FROM endpoint WHERE network_id = ? AND address = ?"
         return next(map(rows.endpoint, self._read(query, network_id, str(address))), None)
 
+    def held(self, network_id: str) -> frozenset[ipaddress.IPv4Address]:
+        """Return the addresses of a network that endpoints or registrations have."""
+        endpoints = {e.address for e in self.endpoints() if e.network_id == network_id}
+        return frozenset(endpoints | {r.address for r in self.registrations() if r.network_id == network_id})
+
     def leased(self, network_id: str, name: str) -> ipaddress.IPv4Address | None:
         """Return the address that DNS gave the name the last time, or None."""
         query = "SELECT address FROM lease WHERE network_id = ? AND name = ?"
@@ -70,6 +75,16 @@ class Store:
     def moves(self) -> tuple[model.Move, ...]:
         """Return the moves that were begun and of which nobody knows that they ended."""
         return tuple(rows.move(row) for row in self._read("SELECT * FROM move"))
+
+    def registrations(self) -> tuple[registration.Registration, ...]:
+        """Return all registrations, oldest first; of networks that are gone, too, until the zone is rid of them."""
+        return tuple(map(rows.registered, self._read("SELECT * FROM registration ORDER BY created")))
+
+    def owner(self, suggestion: str) -> str:
+        """Return what this driver calls itself in marks: the suggestion of its first life, for good."""
+        with self.transaction() as transaction:
+            transaction.baptize(suggestion)
+        return str(self._read("SELECT owner FROM identity")[0]["owner"])
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[transaction.Transaction]:

@@ -3,7 +3,7 @@
 import ipaddress
 import typing
 
-from netplugin import exposure, model, rows
+from netplugin import exposure, model, registration, rows
 
 
 class Connection(typing.Protocol):
@@ -26,6 +26,7 @@ class Transaction:
     def remove_network(self, network_id: str) -> None:
         """Remove a network with all that belongs to it; one that is not there is fine."""
         self.lasting = True
+        self.abandon(network_id)
         for table in ("move", "lease", "exposure", "endpoint"):
             self._connection.execute(f"DELETE FROM {table} WHERE network_id = ?", (network_id,))  # noqa: S608
         self._connection.execute("DELETE FROM network WHERE id = ?", (network_id,))
@@ -43,6 +44,11 @@ class Transaction:
         """Note that the endpoint's name is known for sure, and that DNS gives it the endpoint's address."""
         self._connection.execute("UPDATE endpoint SET settled = 1 WHERE id = ?", (endpoint_id,))
 
+    def rename(self, network_id: str, address: ipaddress.IPv4Address, name: str) -> None:
+        """Give the endpoint at an address another name."""
+        query = "UPDATE endpoint SET name = ? WHERE network_id = ? AND address = ?"
+        self._connection.execute(query, (name, network_id, str(address)))
+
     def lease(self, network_id: str, name: str, address: ipaddress.IPv4Address) -> None:
         """Remember what DNS gave the name, for when its server does not answer."""
         self._insert("lease", (network_id, name, str(address)))
@@ -56,6 +62,26 @@ class Transaction:
         """Note that a move is done, or that there is nothing left to move."""
         self.lasting = True
         self._connection.execute("DELETE FROM move WHERE container = ?", (move.container,))
+
+    def register(self, wish: registration.Registration) -> None:
+        """Write down how far a registration is, before the step itself."""
+        self.lasting = True
+        self._insert("registration", rows.of_registration(wish))
+
+    def unregister(self, gone: registration.Registration) -> None:
+        """Forget a registration of which the zone has nothing any more."""
+        query = "DELETE FROM registration WHERE network_id = ? AND address = ?"
+        self._connection.execute(query, (gone.network_id, str(gone.address)))
+
+    def abandon(self, network_id: str) -> None:
+        """Have all registrations of a network go from the zone."""
+        query = "UPDATE registration SET phase = ? WHERE network_id = ?"
+        self._connection.execute(query, (registration.Phase.LEAVING, network_id))
+
+    def baptize(self, owner: str) -> None:
+        """Give the driver its name, unless it has one."""
+        query = "INSERT INTO identity SELECT ? WHERE NOT EXISTS (SELECT * FROM identity)"
+        self._connection.execute(query, (owner,))
 
     def seat(self, endpoint_id: str, sandbox: str) -> None:
         """Say in which sandbox the endpoint is."""
@@ -82,7 +108,7 @@ class Transaction:
         self._connection.execute("DELETE FROM exposure WHERE endpoint_id = ?", (endpoint_id,))
 
     def _insert(self, table: str, values: tuple[rows.Value, ...]) -> None:
-        """Insert a row; in the tables of moves and leases a newer one takes the place of an older."""
-        verb = "INSERT OR REPLACE" if table in {"move", "lease"} else "INSERT"
+        """Insert a row; in most tables a newer one takes the place of an older."""
+        verb = "INSERT OR REPLACE" if table in {"move", "lease", "registration"} else "INSERT"
         places = ", ".join("?" * len(values))
         self._connection.execute(f"{verb} INTO {table} VALUES ({places})", values)

@@ -27,9 +27,9 @@ QUESTIONS = frozenset(
         "links": "exists overlapping check_bridge ports port stands forwarding",
         "uplinks": "interface stands",
         "firewall": "missing",
-        "engine": "version network_ids network_name candidates attachments prepare endpoint_name",
+        "engine": "version network_ids network_name candidates containers attachments prepare endpoint_name",
         "zone": "addresses records fleet pointer names",
-        "store": "networks network endpoints endpoint holder leased moves exposures",
+        "store": "networks network endpoints endpoint holder leased moves registrations owner held exposures",
     }.items()
     for verb in verbs.split()
 )

@@ -22,8 +22,11 @@ from netplugin import (
     networks,
     parents,
     publishing,
+    registrar,
+    registration,
     settlement,
     store,
+    tidying,
 )
 
 
@@ -65,6 +68,8 @@ class World:
     networks: set[str] = dataclasses.field(default_factory=set)
     attached: dict[str, model.Attachment] = dataclasses.field(default_factory=dict)
     asked_for: ipaddress.IPv4Address | None = None  # with the last move
+    updates: registrar.Update | None = None  # without, there is no update key
+    listed: list[registration.Container] = dataclasses.field(default_factory=list)
     moved: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     silent: set[str] = dataclasses.field(default_factory=set)  # "dns" and "engine" do not answer
     woken: int = 0
@@ -240,6 +245,10 @@ class World:
             raise model.Cannot("move it", why="no such container", hint="-", reason=model.Reason.MISSING)
         self.moved.append((move.container, move.name))
 
+    def containers(self) -> tuple[registration.Container, ...]:
+        self._ask("engine")
+        return tuple(self.listed)
+
     # what the engine does with a veth
 
     def take(self, endpoint_id: str) -> None:
@@ -250,9 +259,17 @@ class World:
         self.links[host_end] = dataclasses.replace(port, peer=model.Whereabouts.AWAY)
 
 
+def register(world: World, state: store.Store, now: Callable[[], datetime.datetime]) -> registrar.Registrar:
+    """Return what registers names in the world."""
+    return registrar.Registrar(store=state, zone=world, update=world.updates, owner="h1", now=now, count=world.count)
+
+
 def drive(world: World, state: store.Store, now: Callable[[], datetime.datetime]) -> driver.Driver:
     """Return a driver in the world."""
-    assigner = assignment.Assigner(store=state, zone=world, engine=world, now=now, count=world.count)
+    registers = register(world, state, now)
+    assigner = assignment.Assigner(
+        store=state, zone=world, engine=world, registrar=registers, now=now, count=world.count
+    )
     return driver.Driver(
         store=state,
         links=world,
@@ -278,6 +295,7 @@ def make(world: World, state: store.Store, now: Callable[[], datetime.datetime])
         uplinks=world.lan,
         firewall=publish(world, state),
         engine=world,
+        registrar=register(world, state, now),
         defaults={},
         now=now,
         count=world.count,
@@ -291,7 +309,13 @@ def lend(use: driver.Driver) -> ipam.Ipam:
 
 def settle(world: World, state: store.Store) -> settlement.Settler:
     """Return a settler in the world."""
-    return settlement.Settler(store=state, zone=world, engine=world, count=world.count)
+    registers = register(world, state, lambda: datetime.datetime.now(datetime.UTC))
+    return settlement.Settler(store=state, zone=world, engine=world, registrar=registers, count=world.count)
+
+
+def tidy(world: World, state: store.Store, now: Callable[[], datetime.datetime]) -> tidying.Tidier:
+    """Return what tidies registrations in the world."""
+    return tidying.Tidier(store=state, engine=world, registrar=register(world, state, now), now=now, count=world.count)
 
 
 def keep(world: World, state: store.Store, now: Callable[[], datetime.datetime]) -> keeper.Keeper:
@@ -329,6 +353,7 @@ def uses(world: World, state: store.Store, now: Callable[[], datetime.datetime])
         networks=make(world, state, now),
         keeper=keep(world, state, now),
         control=asked,
+        tidier=tidy(world, state, now),
         ipam=lend(use),
         publisher=use.publisher,
         woken=threading.Event(),

@@ -67,7 +67,7 @@ def test_a_container_with_another_address_than_its_own_is_moved(
     assert str(settler.store.leased(NETWORK.id, "db")) == "172.31.0.3", "for an endpoint that is made meanwhile"
 
 
-@pytest.mark.parametrize("ipam", model.Ipam)
+@pytest.mark.parametrize("ipam", [model.Ipam.NULL, model.Ipam.OWN, model.Ipam.ENGINE])
 def test_who_is_moved_on_a_network_with_a_pool_asks_for_the_address(
     world: fakes.World, tmp_path: pathlib.Path, ipam: model.Ipam
 ) -> None:

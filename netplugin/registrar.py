@@ -1,0 +1,235 @@
+"""Registers names that the zone does not list, moves them, and takes them back: each step written down before it."""
+
+import contextlib
+import dataclasses
+import datetime
+import ipaddress
+import logging
+import typing
+from collections.abc import Callable, Iterator
+
+from netplugin import addressing, deadline, model, registration, store
+
+Address = ipaddress.IPv4Address
+FRESH = datetime.timedelta(seconds=1)  # so long the addresses of a zone that was transferred are believed
+_log = logging.getLogger("fullhost")
+
+
+class Zone(typing.Protocol):
+    """What is asked of DNS (netplugin.zone)."""
+
+    def records(self, network: model.Network) -> tuple[model.Record, ...]: ...
+
+
+class Update(typing.Protocol):
+    """What is changed in DNS (netplugin.update)."""
+
+    def send(self, change: registration.Change, server: model.Server) -> bool: ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Registrar:
+    """The registration over its leaves; without an update key there is no `update`. `owner` is the driver in marks.
+
+    `heard` has, by network, when its zone was transferred, and the addresses that it gave names.
+    """
+
+    store: store.Store
+    zone: Zone
+    update: Update | None
+    owner: str
+    now: Callable[[], datetime.datetime]
+    count: Callable[[str], None]
+    heard: dict[str, tuple[datetime.datetime, frozenset[Address]]] = dataclasses.field(default_factory=dict)
+
+    def address(
+        self, name: str, answers: tuple[Address, ...], network: model.Network, *, at: Address | None = None
+    ) -> Address:
+        """Return the address that DNS gives a name; where it gives none, have the name registered if that is wished.
+
+        `at` is the address that the endpoint has already. Where the engine chose it, a name of ours follows it.
+        """
+        if network.unlisted is not model.Unlisted.REGISTER or (
+            answers and not self._follows(name, answers, network, at)
+        ):
+            return addressing.choose(name, answers, network)
+        return self.register(name, network, at=at)
+
+    def register(self, name: str, network: model.Network, *, at: Address | None = None) -> Address:
+        """Register a name at a free address of the range, or `at` the one that its endpoint has; return the address.
+
+        Where the engine gives out the addresses, it is that one or none.
+        """
+        update, text = self.updater(network, name), registration.mark(self.owner, network.id)
+        held = self.held(name, network.id)
+        given = self._given(network)
+        only = at if network.ipam in {model.Ipam.ENGINE, model.Ipam.CHOSEN} else None
+        first = at or (held.address if held else None)
+        if held is not None and held.address == first:
+            self.withdraw(held)  # the zone has lost it: what is left of it goes first
+            held = None
+        for address in _choices(network, name, first, only):
+            wish = registration.Registration(
+                network_id=network.id,
+                domain=network.domain,
+                server=network.dns,
+                name=name,
+                address=address,
+                phase=registration.Phase.CLAIMING,
+                created=self.now(),
+            )
+            if address not in given and self._begin(wish, at) and self._claim(wish, update, text):
+                if held is not None:
+                    self.withdraw(held)
+                self.count("registered")
+                _log.warning("registered %s at %s, since the zone did not have it", wish.host, address)
+                return address
+        raise _full(name, network, only)
+
+    def _given(self, network: model.Network) -> frozenset[Address]:
+        """Return the addresses that the zone gives names; of many who ask at once, most take what one has heard.
+
+        Only an A record without a pointer can be overlooked so, and only one that is not a second old.
+        """
+        heard = self.heard.get(network.id)
+        if heard is None or not datetime.timedelta(0) <= self.now() - heard[0] < FRESH:
+            records = self.zone.records(network)
+            heard = self.now(), frozenset(address for record in records for address in record.addresses)
+            self.heard[network.id] = heard
+        return heard[1]
+
+    def held(self, name: str, network_id: str) -> registration.Registration | None:
+        """Return the registration of a name, None where it has none; one that is under way is refused."""
+        for row in self.store.registrations():
+            if (row.network_id, row.name) != (network_id, name):
+                continue
+            match row.phase:
+                case registration.Phase.HELD:
+                    return row
+                case registration.Phase.CLAIMING:
+                    raise model.Cannot(
+                        f"register {name}",
+                        why="it is just being registered for another endpoint",
+                        hint="start it again in a moment",
+                        reason=model.Reason.CONFLICT,
+                    )
+                case registration.Phase.LEAVING:
+                    continue
+        return None
+
+    def _follows(self, name: str, answers: tuple[Address, ...], network: model.Network, at: Address | None) -> bool:
+        if network.ipam is not model.Ipam.CHOSEN or at is None:
+            return False
+        held = self.held(name, network.id)
+        return held is not None and answers == (held.address,) and held.address != at
+
+    def rename(self, row: registration.Registration, name: str) -> bool:
+        """Register an address of ours under another name; False where the zone has that name. It may be repeated."""
+        network = self.store.network(row.network_id)
+        update, text = self.updater(network, name), registration.mark(self.owner, network.id)
+        new = dataclasses.replace(row, name=name)
+        if not (
+            update.send(registration.claim_name(new, text), row.server)
+            or update.send(registration.redirect(new, text), row.server)
+        ):
+            return False
+        update.send(registration.repoint(row, name, text), row.server)
+        update.send(registration.release_name(row, text), row.server)
+        with self.store.transaction() as transaction:
+            transaction.register(new)
+            transaction.rename(row.network_id, row.address, name)
+        self.count("registered.renamed")
+        _log.warning("registered %s at %s in the place of %s", new.host, row.address, row.host)
+        return True
+
+    def withdraw(self, row: registration.Registration) -> None:
+        """Take a registration out of the zone; if that fails now it stays written down, and the keeper does it."""
+        with self.store.transaction() as transaction:
+            transaction.register(dataclasses.replace(row, phase=registration.Phase.LEAVING))
+        with contextlib.suppress(model.Cannot):
+            self.release(row)
+
+    def release(self, row: registration.Registration) -> None:
+        """Take what is ours of a registration out of the zone, and forget it; what a person has changed is left."""
+        if self.update is None:
+            raise _keyless(f"take {row.host} out of the zone")
+        text = registration.mark(self.owner, row.network_id)
+        named = self.update.send(registration.release_name(row, text), row.server)
+        pointed = self.update.send(registration.release_pointer(row, text), row.server)
+        with self.store.transaction() as transaction:
+            transaction.unregister(row)
+        if row.phase is registration.Phase.HELD and not (named and pointed):
+            _log.warning("%s at %s was changed by somebody else: what is there of it stays", row.host, row.address)
+
+    def updater(self, network: model.Network, name: str) -> Update:
+        """Return what makes updates; where there is no key, the network's wish cannot be fulfilled."""
+        if self.update is None:
+            raise _keyless(f"register {name}.{network.domain}")
+        return self.update
+
+    def _begin(self, wish: registration.Registration, at: Address | None) -> bool:
+        """Write the wish down, unless somebody here has the address; the endpoint that it is for may have it."""
+        with self.store.transaction() as transaction:
+            rows = self.store.registrations()
+            busy = {row.address for row in rows if row.network_id == wish.network_id}
+            if wish.address != at:
+                busy |= {e.address for e in self.store.endpoints() if e.network_id == wish.network_id}
+            if wish.address in busy:
+                return False
+            transaction.register(wish)
+        return True
+
+    def _claim(self, wish: registration.Registration, update: Update, text: str) -> bool:
+        """Claim address and name, both or neither; False where the address is another's."""
+        with contextlib.ExitStack() as undo:
+            undo.callback(deadline.undo, self.withdraw, wish)
+            if not update.send(registration.claim_pointer(wish, text), wish.server):
+                undo.pop_all()
+                self.count("register.collided")
+                with self.store.transaction() as transaction:
+                    transaction.unregister(wish)
+                return False
+            if not (
+                update.send(registration.claim_name(wish, text), wish.server)
+                or update.send(registration.redirect(wish, text), wish.server)
+            ):
+                raise _foreign(wish)
+            with self.store.transaction() as transaction:
+                transaction.register(dataclasses.replace(wish, phase=registration.Phase.HELD))
+            undo.pop_all()
+        return True
+
+
+def _choices(network: model.Network, name: str, first: Address | None, only: Address | None) -> Iterator[Address]:
+    """Yield the addresses to try, best first."""
+    if first is not None:
+        yield first
+    if only is None:
+        yield from registration.candidates(network, name)
+
+
+def _keyless(what: str) -> model.Cannot:
+    return model.Cannot(
+        what,
+        why="the driver has no update key",
+        hint="give it one with FULLHOST_UPDATE_KEY_FILE, or write the record into the zone",
+        reason=model.Reason.MISSING,
+    )
+
+
+def _foreign(wish: registration.Registration) -> model.Cannot:
+    return model.Cannot(
+        f"register {wish.host.rstrip('.')}",
+        why="the zone has records of that name, without an A record, or another host registered it meanwhile",
+        hint="see fhv dns list, and dig; write its A record into the zone, or give the container another name",
+        reason=model.Reason.CONFLICT,
+    )
+
+
+def _full(name: str, network: model.Network, only: Address | None) -> model.Cannot:
+    if only is not None:
+        why, hint = f"{only}, which the engine gave it, is another name's in DNS", "start it again, or give it an --ip"
+    else:
+        why = f"the range {network.range} has no free address"
+        hint = f"remove what is not needed (fhv dns list), or write {name} into the zone {network.domain}"
+    return model.Cannot(f"register {name}.{network.domain}", why=why, hint=hint, reason=model.Reason.CONFLICT)
