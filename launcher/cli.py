@@ -13,7 +13,20 @@ import click
 
 from launcher import completion
 from launcher import world as worlds
-from launcher.commands import access, doctor, fleet, guide, host, image, keeping, snapshot, top, transfer, upkeep
+from launcher.commands import (
+    access,
+    doctor,
+    exposing,
+    fleet,
+    guide,
+    host,
+    image,
+    keeping,
+    snapshot,
+    top,
+    transfer,
+    upkeep,
+)
 
 _EPILOG = """
 \b
@@ -25,6 +38,7 @@ Examples:
   fhv shell web              a login shell on web, without ssh
   fhv shell web uptime       one command; its exit code is passed on
   fhv logs -f web            the console
+  fhv expose web 8080:80     a port of this host leads to one of web
   fhv snapshot web           keep its files as they are; fhv restore web brings them back
   fhv stop web; fhv rm web   end it, and throw it away
 
@@ -127,11 +141,13 @@ def list_machines(world: worlds.World, *, as_json: bool) -> None:
 
     from launcher import words
 
-    found = world.engine().machines()
+    found = exposing.with_ports(world, world.engine().machines())
     click.echo(words.as_json(found) if as_json else words.listing(found, now=dt.datetime.now(dt.UTC)))
 
 
 fhv.add_command(doctor.doctor)
+for _command in (exposing.expose, exposing.unexpose, exposing.exposures):
+    fhv.add_command(_command)
 fhv.add_command(fleet.plan)
 fhv.add_command(fleet.apply)
 fhv.add_command(guide.guide)

@@ -8,7 +8,7 @@ import os
 import pathlib
 import socket
 
-from launcher import model
+from launcher import model, openings
 
 SOCKET = pathlib.Path("/run/docker/plugins/fullhost.sock")
 
@@ -129,10 +129,46 @@ class Driver:
         except (ValueError, KeyError, TypeError) as error:
             raise self._strange(body) from error
 
-    def _get(self, call: str) -> bytes:
+    def exposures(self) -> tuple[openings.Exposure, ...]:
+        """Ask for the ports of the host that lead to machines."""
+        body = self._get("/v1/exposures")
+        try:
+            return tuple(
+                openings.Exposure(
+                    network=found["network"],
+                    name=found["name"] or "",
+                    host=found["host"],
+                    host_port=found["host_port"],
+                    port=found["port"],
+                    transport=found["transport"],
+                    address=found["address"],
+                    lasting=found["lasting"],
+                )
+                for found in json.loads(body)["exposures"]
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._strange(body) from error
+
+    def expose(self, network: str, name: str, ports: tuple[str, ...]) -> tuple[str, ...]:
+        """Have ports of the host lead to a machine; return them as they are written."""
+        return self._order(f"/v1/networks/{network}/expose", name, ports, "exposed")
+
+    def unexpose(self, network: str, name: str, ports: tuple[str, ...]) -> tuple[str, ...]:
+        """Take ports of the host from a machine, all of them without `ports`; return them as they are written."""
+        return self._order(f"/v1/networks/{network}/unexpose", name, ports, "taken")
+
+    def _order(self, call: str, name: str, ports: tuple[str, ...], done: str) -> tuple[str, ...]:
+        body = self._get(call, json.dumps({"name": name, "ports": ports}))
+        try:
+            return tuple(map(str, json.loads(body)[done]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._strange(body) from error
+
+    def _get(self, call: str, order: str | None = None) -> bytes:
+        """Make a call: a question, or with a body an order."""
         connection = _Connection(self._path)
         try:
-            connection.request("GET", call)
+            connection.request("GET" if order is None else "POST", call, order)
             answer = connection.getresponse()
             body = answer.read()
         except (OSError, http.client.HTTPException) as error:

@@ -199,4 +199,16 @@ class Operator:
                 hint=f"fhv stop {machine.name} first, or fhv rm --force {machine.name}",
             )
         self.engine.remove(machine.name, machine.container, force=force)
-        return model.Result(name=machine.name, done=plan.removed(machine))
+        return model.Result(name=machine.name, done=plan.removed(machine), warnings=self._unexpose(machine))
+
+    def _unexpose(self, machine: model.Machine) -> tuple[str, ...]:
+        """Take the ports of the host from a machine that is gone; return what could not be done."""
+        try:
+            network = self.engine.network_id(machine.network)
+        except model.Cannot:  # it is on none of ours, and has none
+            return ()
+        try:
+            self.maker.driver.unexpose(network, machine.name, ())
+        except model.Cannot as error:
+            return (f"its ports may be exposed still ({error}): fhv unexpose {machine.name}",)
+        return ()

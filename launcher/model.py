@@ -46,7 +46,7 @@ class Machine:
     """A container as the engine describes it; `since` (ISO 8601) is when its present state began.
 
     `ours` tells a machine from a container that somebody else made; `capabilities` are those added to Docker's own.
-    `memory` (bytes) and `cpus` (cores) are its limits, 0 for none; `volumes` are as Docker writes them.
+    `memory` (bytes) and `cpus` (cores) are its limits, 0 for none; `volumes` and `ports` are as Docker writes them.
     """
 
     name: str
@@ -70,6 +70,7 @@ class Machine:
     volumes: tuple[str, ...] = ()
     autostart: bool = True
     resolver: str = "engine"
+    ports: tuple[str, ...] = ()
 
     @property
     def runs(self) -> bool:

@@ -103,7 +103,8 @@ def _plain(thing: object) -> object:
 
 
 def listing(found: Sequence[model.Machine], *, now: dt.datetime) -> str:
-    """Write the table of machines."""
+    """Write the table of machines, with their exposed ports where there are any."""
+    exposed = any(machine.ports for machine in found)
     rows = [
         (
             machine.name,
@@ -112,10 +113,11 @@ def listing(found: Sequence[model.Machine], *, now: dt.datetime) -> str:
             str(machine.address or tables.DASH),
             machine.image,
             since(machine.since, now=now),
+            *([",".join(machine.ports) or tables.DASH] if exposed else []),
         )
         for machine in found
     ]
-    return tables.table(_LIST, rows)
+    return tables.table((*_LIST, "PORTS") if exposed else _LIST, rows)
 
 
 def since(moment: str, *, now: dt.datetime) -> str:

@@ -5,7 +5,19 @@ import ipaddress
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 
-from launcher import booting, config, ending, exchange, machines, making, model, recognition, specification, stock
+from launcher import (
+    booting,
+    config,
+    ending,
+    exchange,
+    machines,
+    making,
+    model,
+    openings,
+    recognition,
+    specification,
+    stock,
+)
 
 SUBNET = ipaddress.IPv4Network("172.31.0.0/24")
 GATEWAY = ipaddress.IPv4Address("172.31.0.1")
@@ -44,6 +56,12 @@ class Clock:
         self._now += seconds
 
 
+def exposed(name: str, port: int) -> openings.Exposure:
+    """Give an exposure of the tests: a port by its own number."""
+    what = {"name": name, "host": "", "transport": "tcp", "address": "172.31.0.2"}
+    return openings.Exposure(network=NETWORK, host_port=port, port=port, lasting=True, **what)
+
+
 class Driver:
     """A zone of names with one address each, and the pointers of those that share one."""
 
@@ -53,8 +71,27 @@ class Driver:
         self.texts: dict[str, tuple[tuple[str, ...], ...]] = {}
         self.networks: tuple[model.Network, ...] = (network(),)
         self.endpoints: tuple[model.Endpoint, ...] = ()
+        self.exposed: list[openings.Exposure] = []
         self.down: model.Cannot | None = None
         self.warnings: tuple[str, ...] = ("IP forwarding is off",)
+
+    def exposures(self) -> tuple[openings.Exposure, ...]:
+        self._up()
+        return tuple(self.exposed)
+
+    def expose(self, network: str, name: str, ports: tuple[str, ...]) -> tuple[str, ...]:
+        self._up()
+        assert network == NETWORK
+        made = [exposed(name, int(port)) for port in ports]
+        self.exposed += made
+        return tuple(map(str, made))
+
+    def unexpose(self, network: str, name: str, ports: tuple[str, ...]) -> tuple[str, ...]:
+        self._up()
+        assert network == NETWORK
+        gone = [e for e in self.exposed if e.name == name and (not ports or str(e.host_port) in ports)]
+        self.exposed = [e for e in self.exposed if e not in gone]
+        return tuple(map(str, gone))
 
     def _up(self) -> None:
         if self.down is not None:
