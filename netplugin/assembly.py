@@ -122,7 +122,9 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
         store=over.store, zone=over.zone, engine=over.engine, registrar=registers, now=_now, count=count
     )
     agreed = agreement.Agreement(store=over.store, assigner=assigner)
-    publisher = publishing.Publisher(store=over.store, firewall=over.firewall, claims=over.claims, count=count)
+    publisher = publishing.Publisher(
+        store=over.store, firewall=over.firewall, claims=over.claims, count=count, told=told
+    )
     use = driver.Driver(
         store=over.store,
         links=over.links,

@@ -12,6 +12,7 @@ _VARIANTS = ("iptables", "iptables-nft", _LEGACY)
 _USER_CHAIN, _FALLBACK_CHAIN = "DOCKER-USER", "FORWARD"
 Ways = tuple[exposure.Way, ...]
 _LEADS = "chain published {"
+_GUARDED = re.compile(r'ip saddr 127\.0\.0\.0/8 oifname "([^"/]+)"')
 _SEALED = re.compile(r"^\tchain (sealed-[0-9a-f]{16}) \{\n\t\}\n", re.MULTILINE)
 
 
@@ -37,15 +38,17 @@ def translate(network: model.Network, ways: Ways) -> None:
     if _stands(network, ways, listed):
         return
     if not ways and _LEADS in listed:  # first, so that the bridge is never open without the rules that guard it
-        _route_loopback(network, on=False)
+        _route_loopback(network.bridge, on=False)
     _write(network, ways)
     if ways:
-        _route_loopback(network, on=True)
+        _route_loopback(network.bridge, on=True)
 
 
 def delete(network_id: str) -> None:
     """Delete the table and every rule that bears the network's mark; what is gone already is fine."""
     table = naming.table(network_id)
+    for bridge in _GUARDED.findall(programs.attempt(_listing(network_id)) or ""):
+        _route_loopback(bridge, on=False)
     programs.run(["nft", "-f", "-"], text=f"add table ip {table}\ndelete table ip {table}\n")
     for variant in _variants():
         for chain in (_USER_CHAIN, _FALLBACK_CHAIN):
@@ -59,7 +62,7 @@ def _write(network: model.Network, ways: Ways) -> None:
     version of nft lists it with. A table that was written and not sealed is written again.
     """
     programs.run(["nft", "-f", "-"], text=rules.table(network, ways))
-    seal = rules.seal(network, ways, programs.run(_listing(network)))
+    seal = rules.seal(network, ways, programs.run(_listing(network.id)))
     programs.run(["nft", "add", "chain", "ip", naming.table(network.id), seal])
 
 
@@ -68,7 +71,7 @@ def _table_stands(network: model.Network, ways: Ways) -> bool:
 
 
 def _listed(network: model.Network) -> str:
-    return programs.attempt(_listing(network)) or ""
+    return programs.attempt(_listing(network.id)) or ""
 
 
 def _stands(network: model.Network, ways: Ways, listed: str) -> bool:
@@ -78,23 +81,23 @@ def _stands(network: model.Network, ways: Ways, listed: str) -> bool:
 
 def _routes_loopback(network: model.Network) -> bool:
     try:
-        return _loopback(network).read_text().strip() == "1"
+        return _loopback(network.bridge).read_text().strip() == "1"
     except OSError:  # there is no such bridge now
         return True
 
 
-def _route_loopback(network: model.Network, *, on: bool) -> None:
+def _route_loopback(bridge: str, *, on: bool) -> None:
     """Have the bridge carry what the host sends to its own 127.0.0.1, once translated (ip_route_output_key)."""
     with contextlib.suppress(FileNotFoundError):
-        _loopback(network).write_text("1" if on else "0")
+        _loopback(bridge).write_text("1" if on else "0")
 
 
-def _loopback(network: model.Network) -> pathlib.Path:
-    return pathlib.Path(f"/proc/sys/net/ipv4/conf/{network.bridge}/route_localnet")
+def _loopback(bridge: str) -> pathlib.Path:
+    return pathlib.Path(f"/proc/sys/net/ipv4/conf/{bridge}/route_localnet")
 
 
-def _listing(network: model.Network) -> list[str]:
-    return ["nft", "--stateless", "list", "table", "ip", naming.table(network.id)]
+def _listing(network_id: str) -> list[str]:
+    return ["nft", "--stateless", "list", "table", "ip", naming.table(network_id)]
 
 
 def _missing_passes(network: model.Network) -> list[list[str]]:

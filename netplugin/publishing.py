@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from netplugin import answers, deadline, exposure, model, naming, protocol, store
 
 Json = Mapping[str, object]
+_UNHELD = "cannot hold the port of"
 _log = logging.getLogger("fullhost")
 
 
@@ -32,14 +33,14 @@ class Claims(typing.Protocol):
 class Publisher:
     """The use cases over their leaves. To the keeper it is the firewall, which it gives the ways that the store has.
 
-    `refused` has the ports that cannot be held on the host, told once.
+    `told` has, among what else `fhv status` warns of, the ports that cannot be held on the host; each is logged once.
     """
 
     store: store.Store
     firewall: Firewall
     claims: Claims
     count: Callable[[str], None]
-    refused: set[str] = dataclasses.field(default_factory=set)
+    told: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def publish(self, request: protocol.Publish) -> answers.Answer:
         """Lead ports of the host to an endpoint (docker run -p, -P); asked again, what it had is replaced."""
@@ -153,12 +154,14 @@ class Publisher:
 
     def hold(self) -> None:
         """Hold the host's ports of all exposures; one that somebody took meanwhile is told, and goes on to lead."""
-        told = set(self.claims.keep(self.store.exposures()))
-        for sentence in sorted(told - self.refused):
+        refused = {f"{_UNHELD} {text}; see ss -tulpn" for text in self.claims.keep(self.store.exposures())}
+        before = {key for key in self.told if key.startswith(_UNHELD)}
+        for gone in before - refused:
+            del self.told[gone]
+        for sentence in sorted(refused - before):
+            self.told[sentence] = sentence
             self.count("published.unheld")
-            _log.warning("cannot hold %s", sentence)
-        self.refused.clear()
-        self.refused.update(told)
+            _log.warning("%s", sentence)
 
     def _lead(
         self,

@@ -129,6 +129,15 @@ def test_the_host_s_loopback_is_not_opened_to_machines(other_namespace: str) -> 
 
 
 @pytest.mark.usefixtures("machine")
+def test_a_bridge_that_stays_is_left_as_it_was() -> None:
+    for _ in range(2):
+        firewall.ensure(NETWORK, (WAY,))
+        firewall.delete(NETWORK.id)
+        assert BRIDGE_SETTING.read_text() == "0\n"
+    firewall.delete(NETWORK.id)
+
+
+@pytest.mark.usefixtures("machine")
 def test_a_setting_or_a_table_that_others_changed_is_put_back() -> None:
     firewall.ensure(NETWORK, (WAY,))
     BRIDGE_SETTING.write_text("0")

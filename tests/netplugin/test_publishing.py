@@ -192,6 +192,10 @@ def test_a_port_that_was_taken_meanwhile_is_told_once(publisher: publishing.Publ
     for _ in range(2):
         publisher.hold()
     assert world.counts["published.unheld"] == 1
+    assert publisher.told.keys() == {"cannot hold the port of 8080:80/tcp: taken; see ss -tulpn"}
+    world.listening = set()
+    publisher.hold()
+    assert publisher.told == {}
 
 
 def test_everything_is_listed(use: driver.Driver, publisher: publishing.Publisher) -> None:
