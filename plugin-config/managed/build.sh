@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Makes the folder that `docker plugin create` takes: config.json, and a Debian tree with the driver in it.
 #
-# usage: build.sh [--tree TREE] DIR    (TREE: a Debian tree with python3, iptables and nftables; else one is made)
+# usage: [PYTHON=PYTHON] build.sh [--tree TREE] DIR
+#   TREE    a Debian tree with python3, iptables and nftables; else one is made
+#   PYTHON  one that has pip; else one is made
 set -euo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -37,9 +39,12 @@ fi
 # The packages of Python are those of the tree's own version, whatever this machine has.
 python=$(basename "$(readlink -f "$root/usr/bin/python3")")
 cp -r "$SOURCE"/{launcher,netplugin,plugin-config,pyproject.toml,README.md,LICENSE} "$work"
-python3 -m venv "$work/venv"
-"$work/venv/bin/pip" --quiet wheel --no-deps --wheel-dir "$work" "$work"
-"$work/venv/bin/pip" --quiet install --no-compile --only-binary=:all: --implementation cp \
+if [[ -z ${PYTHON-} ]]; then # Debian's own has no pip
+    python3 -m venv "$work/venv"
+    PYTHON=$work/venv/bin/python
+fi
+"$PYTHON" -m pip --quiet wheel --no-deps --wheel-dir "$work" "$work"
+"$PYTHON" -m pip --quiet install --no-compile --only-binary=:all: --implementation cp \
     --platform "manylinux2014_$(uname -m)" --python-version "${python#python}" \
     --target "$root/usr/local/lib/$python/dist-packages" "$work"/fullhost-*.whl
 rm -rf "$root/usr/local/lib/$python/dist-packages/"{bin,plugin-config}

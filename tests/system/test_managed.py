@@ -2,6 +2,7 @@
 
 import pathlib
 import shutil
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -16,7 +17,11 @@ NAME = "fullhost:latest"  # what the driver of a managed plugin is called: with 
 def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """Build what `docker plugin create` takes."""
     made = tmp_path_factory.mktemp("managed") / "plugin"
-    said = commands.run([str(BUILD), "--tree", str(trees.ensure(trees.PLUGIN)), str(made)], timeout=250)
+    said = commands.run(
+        [str(BUILD), "--tree", str(trees.ensure(trees.PLUGIN)), str(made)],
+        environment={"PYTHON": sys.executable},
+        timeout=250,
+    )
     assert "docker plugin create fullhost" in said
     return made
 
@@ -41,7 +46,6 @@ def plugin(lab: world.Lab, folder: pathlib.Path) -> Iterator[str]:
         docker("plugin", "rm", "--force", "fullhost")
         shutil.rmtree(there)
         lab.driver.start()
-        lab.engine.restart()
 
 
 def test_the_driver_as_a_managed_plugin(lab: world.Lab, plugin: str) -> None:
@@ -49,7 +53,7 @@ def test_the_driver_as_a_managed_plugin(lab: world.Lab, plugin: str) -> None:
     image = images.ensure(lab.engine, images.BUSYBOX)
     docker("network", "create", "-d", plugin, "--ipam-driver", "null", world.NETWORK)
     assert docker("network", "inspect", "-f", "{{.Driver}}", world.NETWORK).strip() == plugin
-    run = ("run", "--detach", "--restart=always", "--network")
+    run = ("run", "--detach", "--restart=always", "--stop-signal=SIGKILL", "--network")
     docker(*run, f"name={world.NETWORK},driver-opt=fullhost.name=database", "--name", "database", image, "sleep", "600")
     assert "1 packets received" in docker(
         "run", "--rm", "--network", world.NETWORK, "--name", "docs", image, "ping", "-c1", "-W2", "database.local"
