@@ -1,6 +1,8 @@
 """Translation and forwarding: one nft table per network, and our marked rules in the chain that Docker leaves to us."""
 
 import contextlib
+import errno
+import os
 import pathlib
 import re
 import shutil
@@ -81,15 +83,22 @@ def _stands(network: model.Network, ways: Ways, listed: str) -> bool:
 
 def _routes_loopback(network: model.Network) -> bool:
     try:
-        return _loopback(network.bridge).read_text().strip() == "1"
+        return _loopback(network.bridge).read_text().strip() == "1" or not os.access(_loopback(network.bridge), os.W_OK)
     except OSError:  # there is no such bridge now
         return True
 
 
 def _route_loopback(bridge: str, *, on: bool) -> None:
-    """Have the bridge carry what the host sends to its own 127.0.0.1, once translated (ip_route_output_key)."""
+    """Have the bridge carry what the host sends to its own 127.0.0.1, once translated (ip_route_output_key).
+
+    A managed plugin has /proc/sys read-only: ports are published all the same, but for 127.0.0.1.
+    """
     with contextlib.suppress(FileNotFoundError):
-        _loopback(bridge).write_text("1" if on else "0")
+        try:
+            _loopback(bridge).write_text("1" if on else "0")
+        except OSError as error:
+            if error.errno != errno.EROFS:
+                raise
 
 
 def _loopback(bridge: str) -> pathlib.Path:

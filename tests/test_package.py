@@ -1,11 +1,13 @@
 """The wheel: what it installs into a virtual environment is what the units and `fhv host configure` look for."""
 
+import json
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
 
+from netplugin import options
 from tests.lab import place
 
 
@@ -33,3 +35,9 @@ def test_the_wheel_has_the_units_and_the_templates(tmp_path: pathlib.Path) -> No
         for used in re.findall(r"/opt/fullhost/(\S+)", unit.read_text()):
             assert (venv / used).exists() or used == "bin/gunicorn", used
     assert {"fhv", "docker-fhv"} <= {path.name for path in (venv / "bin").iterdir()}
+
+
+def test_a_managed_plugin_can_be_set_as_the_service() -> None:
+    config = json.loads((place.CHECKOUT / "plugin-config/managed/config.json").read_text())
+    known = {variable["name"] for variable in config["env"]}
+    assert {f"FULLHOST_{key.upper()}" for key in options.KEYS} - known == set()

@@ -243,6 +243,16 @@ def known(machine: bare.Bare, name: str) -> str:
 
 def confined(machine: bare.Bare) -> None:
     """Look at what the driver may do, and who may speak to it."""
+    served = (
+        "--network",
+        "name=fullhost,driver-opt=fullhost.name=ci",
+        "--publish",
+        "81:81",
+        "fullhost/debian:bookworm",
+    )
+    machine.said("docker", "run", "--detach", "--name", "ci", *served, "sleep", "60")
+    assert machine.said("cat", "/proc/sys/net/ipv4/conf/br0/route_localnet") == "1"
+    machine.said("docker", "rm", "--force", "ci")
     exposure = machine.said("systemd-analyze", "security", "--no-pager", "fullhost.service").splitlines()[-1]
     assert float(re.findall(r"\d+\.\d+", exposure)[0]) < 2.5
     for setting, owner in (("FULLHOST_SOCKET_GROUP=daemon", "root:daemon 660"), ("", "root:root 600")):

@@ -73,6 +73,6 @@ def test_the_driver_as_a_managed_plugin(lab: world.Lab, plugin: str) -> None:
     docker("plugin", "set", "fullhost", "FULLHOST_LOG=info")
     docker("plugin", "enable", "fullhost")
     docker(
-        *run, world.NETWORK, "--name", "webserver", image, "sleep", "600"
+        *run, world.NETWORK, "--publish", "80:80", "--name", "webserver", image, "sleep", "600"
     )  # what is known outlives it, in the state's folder
     assert docker("exec", "webserver", "hostname", "-i").strip() == "172.31.0.3"
