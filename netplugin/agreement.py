@@ -113,13 +113,14 @@ class Agreement:
 
         Neither is a proof: the name is verified at Join.
         """
-        assigned = self.assigner.assign(None, network, at=address)
-        if assigned.name is None and (name := self._pointed(address, network)) is not None:
+        assigned, chosen = self.assigner.assign(None, network, at=address), network.ipam is model.Ipam.CHOSEN
+        if assigned.name is None and not chosen and (name := self._pointed(address, network)) is not None:
             assigned = dataclasses.replace(self.assigner.assign(name, network), rung=model.Rung.CANDIDATE)
         if assigned.address == address:
             return assigned
         self._refuse_chosen(assigned, address, network)
-        self._refuse_foreign(address, network, own=assigned.address)
+        if not (chosen and self.assigner.registrar.idle(address, network)):
+            self._refuse_foreign(address, network, own=assigned.address)
         return model.Assignment(name=None, rung=model.Rung.PROVISIONAL, source=model.Source.RANGE, address=address)
 
     def _pointed(self, address: Address, network: model.Network) -> str | None:

@@ -19,6 +19,7 @@ class Zone(typing.Protocol):
     """What is asked of DNS (netplugin.zone)."""
 
     def records(self, network: model.Network) -> tuple[model.Record, ...]: ...
+    def owner(self, host: str, network: model.Network) -> str | None: ...
 
 
 class Update(typing.Protocol):
@@ -52,7 +53,9 @@ class Registrar:
         if network.unlisted is not model.Unlisted.REGISTER or (
             answers and not self._follows(name, answers, network, at)
         ):
-            return addressing.choose(name, answers, network)
+            address = addressing.choose(name, answers, network)
+            self._refuse_foreign(name, address, network)
+            return address
         return self.register(name, network, at=at)
 
     def register(self, name: str, network: model.Network, *, at: Address | None = None) -> Address:
@@ -62,8 +65,13 @@ class Registrar:
         """
         update, text = self.updater(network, name), registration.mark(self.owner, network.id)
         held = self.held(name, network.id)
-        given = self._given(network)
         only = at if network.ipam in {model.Ipam.ENGINE, model.Ipam.CHOSEN} else None
+        if only is not None:
+            self.heard.pop(network.id, None)  # it may have become free a moment ago, and there is no other
+        given = self._given(network)
+        if only is not None and (idle := self.idle(only, network)) is not None and idle.name != name:
+            self.withdraw(idle)
+            given -= {only}
         first = at or (held.address if held else None)
         if held is not None and held.address == first:
             self.withdraw(held)  # the zone has lost it: what is left of it goes first
@@ -84,7 +92,24 @@ class Registrar:
                 self.count("registered")
                 _log.warning("registered %s at %s, since the zone did not have it", wish.host, address)
                 return address
-        raise _full(name, network, only)
+        raise registration.full(name, network, only)
+
+    def _refuse_foreign(self, name: str, address: Address, network: model.Network) -> None:
+        """Refuse a name that the driver of another host has registered: its machine is there.
+
+        Only addresses of the range are registered, but for those of an engine's choice: others are not asked for.
+        """
+        if network.unlisted is not model.Unlisted.REGISTER:
+            return
+        if address not in network.range and network.ipam is not model.Ipam.CHOSEN:
+            return
+        if (other := self.zone.owner(name, network)) not in {None, self.owner}:
+            raise model.Cannot(
+                f"give {name} the address {address}",
+                why=f"the driver {other} of another host has registered it for a machine of that name",
+                hint="give the container another name, or remove that machine",
+                reason=model.Reason.CONFLICT,
+            )
 
     def _given(self, network: model.Network) -> frozenset[Address]:
         """Return the addresses that the zone gives names; of many who ask at once, most take what one has heard.
@@ -123,6 +148,14 @@ class Registrar:
         held = self.held(name, network.id)
         return held is not None and answers == (held.address,) and held.address != at
 
+    def idle(self, address: Address, network: model.Network) -> registration.Registration | None:
+        """Return our registration of an address whose container does not run: the engine may give it to another."""
+        running = {endpoint.name for endpoint in self.store.endpoints() if endpoint.network_id == network.id}
+        for row in self.store.registrations():
+            if (row.network_id, row.address, row.phase) == (network.id, address, registration.Phase.HELD):
+                return None if row.name in running else row
+        return None
+
     def rename(self, row: registration.Registration, name: str) -> bool:
         """Register an address of ours under another name; False where the zone has that name. It may be repeated."""
         network = self.store.network(row.network_id)
@@ -152,7 +185,7 @@ class Registrar:
     def release(self, row: registration.Registration) -> None:
         """Take what is ours of a registration out of the zone, and forget it; what a person has changed is left."""
         if self.update is None:
-            raise _keyless(f"take {row.host} out of the zone")
+            raise registration.keyless(f"take {row.host} out of the zone")
         text = registration.mark(self.owner, row.network_id)
         named = self.update.send(registration.release_name(row, text), row.server)
         pointed = self.update.send(registration.release_pointer(row, text), row.server)
@@ -164,7 +197,7 @@ class Registrar:
     def updater(self, network: model.Network, name: str) -> Update:
         """Return what makes updates; where there is no key, the network's wish cannot be fulfilled."""
         if self.update is None:
-            raise _keyless(f"register {name}.{network.domain}")
+            raise registration.keyless(f"register {name}.{network.domain}")
         return self.update
 
     def _begin(self, wish: registration.Registration, at: Address | None) -> bool:
@@ -193,7 +226,7 @@ class Registrar:
                 update.send(registration.claim_name(wish, text), wish.server)
                 or update.send(registration.redirect(wish, text), wish.server)
             ):
-                raise _foreign(wish)
+                raise registration.foreign(wish)
             with self.store.transaction() as transaction:
                 transaction.register(dataclasses.replace(wish, phase=registration.Phase.HELD))
             undo.pop_all()
@@ -206,30 +239,3 @@ def _choices(network: model.Network, name: str, first: Address | None, only: Add
         yield first
     if only is None:
         yield from registration.candidates(network, name)
-
-
-def _keyless(what: str) -> model.Cannot:
-    return model.Cannot(
-        what,
-        why="the driver has no update key",
-        hint="give it one with FULLHOST_UPDATE_KEY_FILE, or write the record into the zone",
-        reason=model.Reason.MISSING,
-    )
-
-
-def _foreign(wish: registration.Registration) -> model.Cannot:
-    return model.Cannot(
-        f"register {wish.host.rstrip('.')}",
-        why="the zone has records of that name, without an A record, or another host registered it meanwhile",
-        hint="see fhv dns list, and dig; write its A record into the zone, or give the container another name",
-        reason=model.Reason.CONFLICT,
-    )
-
-
-def _full(name: str, network: model.Network, only: Address | None) -> model.Cannot:
-    if only is not None:
-        why, hint = f"{only}, which the engine gave it, is another name's in DNS", "start it again, or give it an --ip"
-    else:
-        why = f"the range {network.range} has no free address"
-        hint = f"remove what is not needed (fhv dns list), or write {name} into the zone {network.domain}"
-    return model.Cannot(f"register {name}.{network.domain}", why=why, hint=hint, reason=model.Reason.CONFLICT)

@@ -158,6 +158,36 @@ def repoint(held: Registration, name: str, text: str) -> Change:
     return Change(name=held.reverse, present=(old, _text(text)), drop=(old,), add=(new,))
 
 
+def keyless(what: str) -> model.Cannot:
+    """Return the refusal of what takes an update key."""
+    return model.Cannot(
+        what,
+        why="the driver has no update key",
+        hint="give it one with FULLHOST_UPDATE_KEY_FILE, or write the record into the zone",
+        reason=model.Reason.MISSING,
+    )
+
+
+def foreign(wish: Registration) -> model.Cannot:
+    """Return the refusal of a name that is not free."""
+    return model.Cannot(
+        f"register {wish.host.rstrip('.')}",
+        why="the zone has records of that name, without an A record, or another host registered it meanwhile",
+        hint="see fhv dns list, and dig; write its A record into the zone, or give the container another name",
+        reason=model.Reason.CONFLICT,
+    )
+
+
+def full(name: str, network: model.Network, only: Address | None) -> model.Cannot:
+    """Return the refusal of a name for which there is no address; `only` is the one that it would have to be."""
+    if only is not None:
+        why, hint = f"{only}, which the engine gave it, is another name's in DNS", "start it again, or give it an --ip"
+    else:
+        why = f"the range {network.range} has no free address"
+        hint = f"remove what is not needed (fhv dns list), or write {name} into the zone {network.domain}"
+    return model.Cannot(f"register {name}.{network.domain}", why=why, hint=hint, reason=model.Reason.CONFLICT)
+
+
 def _address(of: Registration) -> Datum:
     return Datum(kind=Kind.A, text=str(of.address))
 

@@ -12,7 +12,7 @@ import dns.resolver
 import dns.reversename
 import dns.zone
 
-from netplugin import deadline, model
+from netplugin import deadline, model, registration
 
 LOOKUP_SECONDS = 2.0  # in all, with one repetition inside it
 TRANSFER_SECONDS = 2.0
@@ -49,10 +49,28 @@ def records(network: model.Network) -> tuple[model.Record, ...]:
     return _records(_transfer(network), network)
 
 
+def owner(host: str, network: model.Network) -> str | None:
+    """Return the driver whose mark a host of the domain bears; None where a person wrote it, or nobody."""
+    what = f"look up whose {host}.{network.domain} is"
+    resolver, name = _resolver(network, what), dns.name.from_text(host, _origin(network))
+    try:
+        answer = resolver.resolve(name, "TXT", search=False, raise_on_no_answer=False)
+    except dns.resolver.NXDOMAIN:
+        return None
+    except dns.exception.DNSException as error:
+        raise _unanswered(what, network, error) from error
+    marks = (registration.owner(r.strings[0].decode("ascii", "backslashreplace")) for r in answer.rrset or ())
+    return next(filter(None, marks), None)
+
+
 def fleet(network: model.Network) -> model.Fleet:
-    """Transfer the zone, and ask the PTR of each address that has several names."""
+    """Transfer the zone, and ask the PTR of each address that has several names.
+
+    What a driver has registered is of a container that is there, and no machine that somebody wishes to have.
+    """
     zone = _transfer(network)
-    found = _records(zone, network)
+    registered = _registered(zone)
+    found = tuple(record for record in _records(zone, network) if record.name not in registered)
     return model.Fleet(
         serial=zone.get_soa().serial,
         records=found,
@@ -109,6 +127,15 @@ def _texts(zone: dns.zone.Zone) -> Iterable[tuple[str, tuple[tuple[str, ...], ..
         if len(name) == 2 and name.labels[0].lower() == _DEFINITIONS:
             records = (tuple(octets.decode("ascii", "backslashreplace") for octets in r.strings) for r in rdataset)
             yield dns.name.Name(name.labels[1:]).to_text().lower(), tuple(sorted(records))
+
+
+def _registered(zone: dns.zone.Zone) -> frozenset[str]:
+    """Return the names that bear the mark of a driver."""
+    return frozenset(
+        name.to_text().lower()
+        for name, rdataset in zone.iterate_rdatasets(dns.rdatatype.TXT)
+        if any(registration.owner(r.strings[0].decode("ascii", "backslashreplace")) for r in rdataset)
+    )
 
 
 def _shared(records: tuple[model.Record, ...]) -> list[ipaddress.IPv4Address]:

@@ -19,6 +19,7 @@ class Promise(enum.StrEnum):
     REQUESTS = "hostile requests answered with a sentence and no change"
     ENDPOINTS = "endpoints made and deleted by protocol alone"
     INITS = "machines booted, ended by their own init and booted again, of eight kinds of init"
+    REGISTRATIONS = "names registered at once by two engines that share a name server, each with an address of its own"
     DEADLINES = "calls answered in time while DNS, the engine, a command or the disk hangs"
 
 

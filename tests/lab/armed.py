@@ -28,7 +28,7 @@ QUESTIONS = frozenset(
         "uplinks": "interface stands",
         "firewall": "missing",
         "engine": "version network_ids network_name candidates containers attachments prepare endpoint_name",
-        "zone": "addresses records fleet pointer names",
+        "zone": "addresses records fleet pointer names owner",
         "store": "networks network endpoints endpoint holder leased moves registrations owner held exposures",
     }.items()
     for verb in verbs.split()

@@ -10,6 +10,7 @@ GATEWAY = "172.31.0.1"
 BRIDGE = "br0"
 HOST_ADDRESS = "198.51.100.2"  # the host's address in the outside world's network
 OUTSIDE_ADDRESS = "198.51.100.1"
+WIRE = ("203.0.113.1", "203.0.113.2")  # of two hosts that are wired to each other
 MIRROR_PORT = 7000  # where the outside world tells who asks
 
 
@@ -68,6 +69,13 @@ class Host(Namespace):
         self.ip("route", "add", "default", "via", OUTSIDE_ADDRESS)
         # Copied from the machine, which may be a router; then an engine would not set its policy DROP.
         self.run("sh", "-c", "echo 0 >/proc/sys/net/ipv4/ip_forward")
+
+    def wire_to(self, other: "Host") -> None:
+        """Lay a veth to another lab's host: wire0 at either end, which goes with either of them."""
+        self.ip("link", "add", "wire0", "type", "veth", "peer", "name", "wire0", "netns", other.name)
+        for end, address in zip((self, other), WIRE, strict=True):
+            end.ip("address", "add", f"{address}/30", "dev", "wire0")
+            end.ip("link", "set", "wire0", "up")
 
 
 class Outside(Namespace):

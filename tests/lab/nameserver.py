@@ -12,16 +12,19 @@ options {{
     directory "{folder}";
     pid-file none;
     session-keyfile none;
-    listen-on port 53 {{ {gateway}; 127.0.0.1; }};  // the bridge may come later: named sees it come
+    listen-on port 53 {{ {gateway}; {wire}; 127.0.0.1; }};  // bridge and wire may come later: named sees them come
     listen-on-v6 {{ none; }};
     recursion no;
     dnssec-validation no;
     notify no;
-    allow-transfer {{ localhost; }};
+    allow-transfer {{ localhost; {peer}; }};
 }};
 controls {{ }};
+key "{key}" {{ algorithm hmac-sha256; secret "{secret}"; }};
 """
-_ZONE = 'zone "{origin}" {{ type primary; file "{file}"; }};\n'
+_ZONE = 'zone "{origin}" {{ type primary; file "{file}"; {policy}}};\n'
+_KEY = "drivers"
+_SECRET = "dGhlIGtleSBvZiBhIG5hbWUgc2VydmVyIG9mIHRoZSBsYWI="  # noqa: S105 - it opens nothing but a lab
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -67,18 +70,42 @@ class Nameserver:
         """Have a hanging named answer again."""
         self._process.signal(signal.SIGCONT)
 
+    @property
+    def key(self) -> pathlib.Path:
+        """The file of the key that may update what `publish_updated` has published."""
+        return self._folder / "update.key"
+
     def publish(self, *served: zones.Zone) -> None:
         """Make `served` all the zones there are; a named that runs serves them when this returns."""
+        self._publish(served, policy="")
+
+    def publish_updated(self, *served: zones.Zone) -> None:
+        """Do the same with zones that the key may update."""
+        self.key.write_text(f"{_KEY}:{_SECRET}\n")
+        self.key.chmod(0o600)
+        self._publish(served, policy=f"update-policy {{ grant {_KEY} zonesub ANY; }}; ")
+
+    def _publish(self, served: tuple[zones.Zone, ...], *, policy: str) -> None:
+        """Write configuration and zones; of one that was updated, named believes its own journal and no file."""
+        runs, updated = self._process.pid is not None, policy or list(self._folder.glob("*.jnl"))
+        if updated:
+            self._process.kill()
+            for journal in self._folder.glob("*.jnl"):
+                journal.unlink()
         # A serial that always grows: named does not load a zone again whose serial has gone down.
         serial = max(int(time.time()), self._served[0] + 1)
-        config = _OPTIONS.format(folder=self._folder, gateway=host.GATEWAY)
+        wire, peer = host.WIRE
+        addresses = {"gateway": host.GATEWAY, "wire": wire, "peer": peer}
+        config = _OPTIONS.format(folder=self._folder, key=_KEY, secret=_SECRET, **addresses)
         for zone in served:
             file = self._folder / f"{zone.origin}.zone"
             file.write_text(zone.text(serial))
-            config += _ZONE.format(origin=zone.origin, file=file)
+            config += _ZONE.format(origin=zone.origin, file=file, policy=policy)
         (self._folder / "named.conf").write_text(config)
         (self._folder / "served").write_text(" ".join([str(serial), *(zone.origin for zone in served)]))
-        if self._process.pid is not None:
+        if updated and runs:
+            self.start()
+        elif runs:
             self._process.signal(signal.SIGHUP)
             self._await()
 

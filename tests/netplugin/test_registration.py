@@ -120,6 +120,7 @@ def test_a_name_is_registered_with_its_pointer_and_a_mark(one: registrar.Registr
     assert dig("-x", str(address)) == ["scratch.local."]
     assert dig("scratch.local", "TXT") == [f'"v=fullhost1 host=one network={NETWORK.id[:12]}"']
     assert rows(one) == [("scratch", "held")]
+    assert [record.name for record in zone.fleet(REGISTERING).records] == ["host", "web"], "nobody's machine to make"
 
 
 def test_what_the_zone_lists_or_the_network_refuses_is_not_registered(one: registrar.Registrar) -> None:
@@ -166,6 +167,9 @@ def test_one_name_is_of_one_host(one: registrar.Registrar, tmp_path: pathlib.Pat
     address = one.address("scratch", (), REGISTERING)
     with pytest.raises(model.Cannot, match="another host registered it meanwhile"):
         two.address("scratch", (), REGISTERING)
+    with pytest.raises(model.Cannot, match="the driver one of another host has registered it"):
+        two.address("scratch", (address,), REGISTERING)
+    assert one.address("scratch", (address,), REGISTERING) == address
     assert dig("scratch.local") == [str(address)]
     assert rows(two) == []
 
@@ -283,6 +287,9 @@ def test_an_address_of_the_engines_choice_is_followed(named: Named, tmp_path: pa
     assert dig("-x", str(first)) == []
     assert rows(one) == [("scratch", "held")]
     assert one.address("web", (ipaddress.IPv4Address("172.31.0.2"),), chosen, at=first) != first
+    assert one.address("other", (), chosen, at=second) == second, "scratch does not run"
+    assert dig("scratch.local") == []
+    assert rows(one) == [("other", "held")]
 
 
 @pytest.mark.parametrize(
