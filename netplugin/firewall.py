@@ -26,7 +26,8 @@ def missing(network: model.Network, ways: Ways = ()) -> tuple[str, ...]:
 
 def ensure(network: model.Network, ways: Ways = ()) -> None:
     """Put back what is missing or was changed."""
-    translate(network, ways)
+    if not _table_stands(network, ways):
+        translate(network, ways)
     for command in _missing_passes(network):
         programs.run(command)
     variant, chain = _place()
@@ -35,11 +36,8 @@ def ensure(network: model.Network, ways: Ways = ()) -> None:
 
 
 def translate(network: model.Network, ways: Ways) -> None:
-    """Have the table lead these ways, and no other; what stands in other tables is not looked at."""
-    listed = _listed(network)
-    if _stands(network, ways, listed):
-        return
-    if not ways and _LEADS in listed:  # first, so that the bridge is never open without the rules that guard it
+    """Write the table so that it leads these ways, and no other; what stands in other tables is not looked at."""
+    if not ways and _LEADS in _listed(network):  # first: the bridge is never open without the rules that guard it
         _route_loopback(network.bridge, on=False)
     _write(network, ways)
     if ways:
