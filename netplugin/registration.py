@@ -173,7 +173,7 @@ def foreign(wish: Registration) -> model.Cannot:
     return model.Cannot(
         f"register {wish.host.rstrip('.')}",
         why="the zone has records of that name, without an A record, or another host registered it meanwhile",
-        hint="see fhv dns list, and dig; write its A record into the zone, or give the container another name",
+        hint="see what dig says; write its A record into the zone, or give the container another name",
         reason=model.Reason.CONFLICT,
     )
 
@@ -184,7 +184,7 @@ def full(name: str, network: model.Network, only: Address | None) -> model.Canno
         why, hint = f"{only}, which the engine gave it, is another name's in DNS", "start it again, or give it an --ip"
     else:
         why = f"the range {network.range} has no free address"
-        hint = f"remove what is not needed (fhv dns list), or write {name} into the zone {network.domain}"
+        hint = f"remove containers that are not needed, or write {name} into the zone {network.domain}"
     return model.Cannot(f"register {name}.{network.domain}", why=why, hint=hint, reason=model.Reason.CONFLICT)
 
 
