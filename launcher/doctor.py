@@ -50,7 +50,7 @@ class Surroundings(typing.Protocol):
     """What is asked of this host (launcher.surroundings)."""
 
     def routes(self) -> tuple[tuple[ipaddress.IPv4Network, str], ...]: ...
-    def drops_questions(self, bridge: str) -> bool | None: ...
+    def closed(self, bridge: str) -> tuple[tuple[str, str], ...] | None: ...
     def asks_mdns_first(self) -> bool: ...
     def address_of(self, host: str) -> ipaddress.IPv4Address | None: ...
 
@@ -124,7 +124,7 @@ class Doctor:
     def _look_around(self, found: list[Finding], network: model.Network, names: tuple[str, ...]) -> None:
         try:
             found.append(_of_routes(network, self.host.routes()))
-            found.append(_of_firewall(network, drops=self.host.drops_questions(network.bridge)))
+            found.extend(_of_firewall(network, self.host.closed(network.bridge)))
             for name in names[:1]:
                 full = f"{name}.{network.domain}"
                 first = network.domain == "local" and self.host.asks_mdns_first()
@@ -202,20 +202,34 @@ def _of_routes(network: model.Network, routes: tuple[tuple[ipaddress.IPv4Network
     return Finding(check="routes", verdict=Verdict.OK, found=f"no other way to {network.subnet} than {network.bridge}")
 
 
-def _of_firewall(network: model.Network, *, drops: bool | None) -> Finding:
-    if drops is None:
-        return Finding(
+def _of_firewall(network: model.Network, closed: tuple[tuple[str, str], ...] | None) -> Iterator[Finding]:
+    """Tell of what the driver does not write to: a table of nftables that an administrator wrote is his."""
+    if closed is None:
+        yield Finding(
             check="firewall", verdict=Verdict.OK, found="not looked at: only root may", mend="sudo fhv doctor"
         )
-    if not drops:
-        return Finding(check="firewall", verdict=Verdict.OK, found=f"what comes in by {network.bridge} is let in")
-    return Finding(
-        check="firewall",
-        verdict=Verdict.WARNING,
-        found=f"the host drops what comes in by {network.bridge}: machines cannot ask the name server {network.dns}",
-        mend=f"ufw allow in on {network.bridge} to any port 53, or"
-        f" iptables -I INPUT -i {network.bridge} -p udp --dport 53 -j ACCEPT",
-    )
+        return
+    bridge = network.bridge
+    if network.address != network.gateway:
+        closed = ()  # what is on the LAN passes by
+    elif network.dns != network.address:
+        closed = tuple((hook, where) for hook, where in closed if hook == "forward")
+    for hook, where in closed:
+        if hook == "forward":
+            found = f"the chain {where} drops what comes in by {bridge}: machines do not reach the world"
+            back = f"nft insert rule {where} oifname {bridge} ct state established,related accept"
+            mend = f"nft insert rule {where} iifname {bridge} accept; {back}; and the same in /etc/nftables.conf"
+            yield Finding(check="firewall", verdict=Verdict.BROKEN, found=found, mend=mend)
+            continue
+        found = f"the host drops what comes in by {bridge}: machines cannot ask the name server {network.dns}"
+        mend = (
+            f"nft insert rule {where} iifname {bridge} meta l4proto {{ tcp, udp }} th dport {network.dns_port} accept"
+        )
+        if where == "iptables":
+            mend = "restart the driver, which opens port 53 to machines: systemctl restart fullhost"
+        yield Finding(check="firewall", verdict=Verdict.WARNING, found=found, mend=mend)
+    if not closed:
+        yield Finding(check="firewall", verdict=Verdict.OK, found=f"what comes in by {bridge} is let in")
 
 
 def _of_resolver(

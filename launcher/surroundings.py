@@ -10,6 +10,7 @@ import subprocess
 from launcher import model
 
 _SECONDS = 5.0  # for a command; a name server that is silent takes getent longer
+_IPTABLES = {(family, "filter") for family in ("ip", "ip6")}
 NSSWITCH = pathlib.Path("/etc/nsswitch.conf")
 
 
@@ -23,10 +24,11 @@ def routes() -> tuple[tuple[ipaddress.IPv4Network, str], ...]:
     )
 
 
-def drops_questions(bridge: str) -> bool | None:
-    """Tell whether what comes in by the bridge is dropped unless a rule lets it pass, and none speaks of it or of DNS.
+def closed(bridge: str) -> tuple[tuple[str, str], ...] | None:
+    """Return what drops what comes from the bridge unless a rule lets it pass, and has none that speaks of the bridge.
 
-    None where it cannot be seen: only root may look.
+    Each is a hook, input (which DNS needs) or forward (which the world needs), and where: `iptables`, or a chain of
+    nftables as nft names it. None where it cannot be seen: only root may look.
     """
     listed = [
         said for tool in ("iptables-nft", "iptables-legacy") if shutil.which(tool) and (said := _said(tool, "-S"))
@@ -34,7 +36,8 @@ def drops_questions(bridge: str) -> bool | None:
     tables = _said("nft", "--json", "list", "ruleset") if shutil.which("nft") else ""
     if not listed and not tables:
         return None
-    return any(iptables_drop(said, bridge) for said in listed) or nft_drops(tables, bridge)
+    drops = any(iptables_drop(said, bridge) for said in listed)
+    return ((("input", "iptables"),) if drops else ()) + nft_closed(tables, bridge)
 
 
 def iptables_drop(listed: str, bridge: str) -> bool:
@@ -45,25 +48,27 @@ def iptables_drop(listed: str, bridge: str) -> bool:
     return not re.search(passed, listed, re.MULTILINE)
 
 
-def nft_drops(listed: str, bridge: str) -> bool:
+def nft_closed(listed: str, bridge: str) -> tuple[tuple[str, str], ...]:
     """Tell it from what `nft --json list ruleset` says (libnftables-json(5)), but the tables of iptables-nft."""
     entries = json.loads(listed)["nftables"] if listed else []
-    chains = [entry["chain"] for entry in entries if "chain" in entry]
-    for chain in chains:
-        if chain.get("hook") != "input" or chain.get("policy") != "drop" or chain["table"] == "filter":
+    found = []
+    for chain in (entry["chain"] for entry in entries if "chain" in entry):
+        hook, table = chain.get("hook"), (chain["family"], chain["table"])
+        if hook not in {"input", "forward"} or chain.get("policy") != "drop" or table in _IPTABLES:
             continue
-        rules = [entry["rule"] for entry in entries if entry.get("rule", {}).get("table") == chain["table"]]
-        if not any(_lets_in(rule["expr"], bridge) for rule in rules):
-            return True
-    return False
+        rules = [rule for entry in entries if (rule := entry.get("rule")) and (rule["family"], rule["table"]) == table]
+        wanted = (bridge, 53) if hook == "input" else (bridge,)
+        if not any(_lets_in(rule["expr"], wanted) for rule in rules):
+            found.append((hook, f"{chain['family']} {chain['table']} {chain['name']}"))
+    return tuple(found)
 
 
-def _lets_in(expressions: list[object], bridge: str) -> bool:
+def _lets_in(expressions: list[object], wanted: tuple[object, ...]) -> bool:
     accepts = {"accept": None} in expressions
     matches = [
         expression["match"] for expression in expressions if isinstance(expression, dict) and "match" in expression
     ]
-    return accepts and any(match["right"] in (bridge, 53) for match in matches)
+    return accepts and any(match["right"] in wanted for match in matches)
 
 
 def asks_mdns_first() -> bool:

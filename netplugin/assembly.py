@@ -20,6 +20,7 @@ from netplugin import (
     driver,
     engine,
     firewall,
+    firewalld,
     ipam,
     keeper,
     links,
@@ -47,6 +48,10 @@ class Firewall(publishing.Firewall, typing.Protocol):
     """What all use cases do with rules."""
 
 
+class Firewalld(networks.Firewalld, keeper.Firewalld, typing.Protocol):
+    """What all use cases do beside firewalld."""
+
+
 class Zone(assignment.Zone, settlement.Zone, control.Zone, registrar.Zone, typing.Protocol):
     """What all use cases ask of DNS."""
 
@@ -71,6 +76,7 @@ class Leaves:
     links: Links
     uplinks: Uplinks
     firewall: Firewall
+    firewalld: Firewalld
     zone: Zone
     engine: Engine
     claims: publishing.Claims = dataclasses.field(default_factory=claims.Claims)
@@ -100,6 +106,7 @@ def leaves(settings: config.Settings) -> Leaves:
         links=links,
         uplinks=uplinks,
         firewall=firewall,
+        firewalld=firewalld,
         zone=zone,
         engine=engine.Engine(settings.docker),
         update=update.Updater(update.read_key(key_file)) if key_file else None,
@@ -140,6 +147,7 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
         links=over.links,
         uplinks=over.uplinks,
         firewall=publisher,
+        firewalld=over.firewalld,
         engine=over.engine,
         registrar=registers,
         defaults=settings.network_defaults,
@@ -151,6 +159,7 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
         links=over.links,
         uplinks=over.uplinks,
         firewall=publisher,
+        firewalld=over.firewalld,
         engine=over.engine,
         settler=settlement.Settler(
             store=over.store, zone=over.zone, engine=over.engine, registrar=registers, count=count

@@ -42,6 +42,11 @@ def left(what: str, *, at_most: float) -> float:
     return min(seconds, at_most)
 
 
+def bounded() -> bool:
+    """Tell whether a call waits: what takes seconds is the keeper's then."""
+    return _end.get() is not None
+
+
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[None]:
     """Give what is done inside a budget of its own, in this thread."""

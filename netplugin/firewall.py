@@ -9,12 +9,12 @@ import shutil
 
 from netplugin import exposure, model, naming, programs, rules
 
-_LEGACY = "iptables-legacy"
-_VARIANTS = ("iptables", "iptables-nft", _LEGACY)
-_USER_CHAIN, _FALLBACK_CHAIN = "DOCKER-USER", "FORWARD"
+_VARIANTS = ("iptables", "iptables-nft", "iptables-legacy")
+_USER_CHAIN, _FALLBACK_CHAIN, _HOST_CHAIN = "DOCKER-USER", "FORWARD", "INPUT"
 Ways = tuple[exposure.Way, ...]
 _LEADS = "chain published {"
 _GUARDED = re.compile(r'ip saddr 127\.0\.0\.0/8 oifname "([^"/]+)"')
+_SILENT = re.compile(r"(-P \w+ ACCEPT\n)*")  # what iptables -S says where nobody has a rule
 _SEALED = re.compile(r"^\tchain (sealed-[0-9a-f]{16}) \{\n\t\}\n", re.MULTILINE)
 
 
@@ -30,9 +30,9 @@ def ensure(network: model.Network, ways: Ways = ()) -> None:
         translate(network, ways)
     for command in _missing_passes(network):
         programs.run(command)
-    variant, chain = _place()
-    if variant and chain == _USER_CHAIN:
-        _delete_marked(variant, _FALLBACK_CHAIN, naming.mark(network.id))
+    for variant, chain in _places():
+        if chain == _USER_CHAIN:
+            _delete_marked(variant, _FALLBACK_CHAIN, naming.mark(network.id))
 
 
 def translate(network: model.Network, ways: Ways) -> None:
@@ -51,7 +51,7 @@ def delete(network_id: str) -> None:
         _route_loopback(bridge, on=False)
     programs.run(["nft", "-f", "-"], text=f"add table ip {table}\ndelete table ip {table}\n")
     for variant in _variants():
-        for chain in (_USER_CHAIN, _FALLBACK_CHAIN):
+        for chain in (_USER_CHAIN, _FALLBACK_CHAIN, _HOST_CHAIN):
             _delete_marked(variant, chain, naming.mark(network_id))
 
 
@@ -108,38 +108,47 @@ def _listing(network_id: str) -> list[str]:
 
 
 def _missing_passes(network: model.Network) -> list[list[str]]:
-    """Return the commands that insert what is not in the chain."""
-    variant, chain = _place()
-    if variant is None:
-        return []
-    call = [variant, "-w", str(programs.SECONDS)]
-    return [
-        [*call, "-I", chain, "1", *rule]
-        for rule in rules.passes(network)
-        if programs.attempt([*call, "-C", chain, *rule]) is None
-    ]
+    """Return the commands that insert what is not in the chains."""
+    found = []
+    for variant, chain in _places():
+        call = [variant, "-w", str(programs.SECONDS)]
+        wished = [(chain, rule) for rule in rules.passes(network)]
+        wished += [(_HOST_CHAIN, rule) for rule in rules.admissions(network)]
+        found += [
+            [*call, "-I", where, "1", *rule]
+            for where, rule in wished
+            if programs.attempt([*call, "-C", where, *rule]) is None
+        ]
+    return found
 
 
-def _place() -> tuple[str | None, str]:
-    """Return the iptables variant and the chain for our rules.
+def _places() -> list[tuple[str, str]]:
+    """Return each iptables variant that has a say, with the chain there for our rules.
 
-    Docker's chain shows which variant the engine writes with. Before the engine's first start it is not there yet, and
-    after `iptables -F` nothing leads to it until the engine starts again: then FORWARD itself, where the rules stand as
-    well until the keeper finds the way to Docker's chain.
+    What one of them drops no other one lets through. Docker's chain shows which variant the engine writes with. Before
+    the engine's first start it is not there yet, and after `iptables -F` nothing leads to it until the engine starts
+    again: then FORWARD itself, where the rules stand as well until the keeper finds the way to Docker's chain.
     """
-    variants = _variants()
+    variants, places = _variants(), []
     for variant in variants:
-        if (
-            programs.attempt([variant, "-w", str(programs.SECONDS), "-C", _FALLBACK_CHAIN, "-j", _USER_CHAIN])
-            is not None
-        ):
-            return variant, _USER_CHAIN
-    return (variants[0] if variants else None), _FALLBACK_CHAIN
+        call = [variant, "-w", str(programs.SECONDS)]
+        if programs.attempt([*call, "-C", _FALLBACK_CHAIN, "-j", _USER_CHAIN]) is not None:
+            places.append((variant, _USER_CHAIN))
+        elif not _SILENT.fullmatch(programs.attempt([*call, "-S"]) or ""):
+            places.append((variant, _FALLBACK_CHAIN))
+    return places or [(variant, _FALLBACK_CHAIN) for variant in variants[:1]]
 
 
 def _variants() -> list[str]:
-    """Return the installed variants; the legacy one only where its tables are in use, since asking it loads them."""
-    return [variant for variant in _VARIANTS if shutil.which(variant) and (variant != _LEGACY or _legacy_in_use())]
+    """Return the installed variants, each by one name: Debian's `iptables` is another word for one of the others.
+
+    The legacy one is left out where its tables are not in use, since asking it loads them.
+    """
+    found: dict[str, str] = {}
+    for variant in _VARIANTS:
+        if (path := shutil.which(variant)) is not None:
+            found.setdefault(os.path.realpath(path), variant)
+    return [variant for path, variant in found.items() if "legacy" not in path or _legacy_in_use()]
 
 
 def _legacy_in_use() -> bool:

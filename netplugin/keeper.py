@@ -9,7 +9,7 @@ import time
 import typing
 from collections.abc import Callable, Mapping
 
-from netplugin import absence, addressing, model, naming, store
+from netplugin import absence, addressing, collection, model, naming, store
 
 LOOK_EVERY = datetime.timedelta(seconds=30)  # at the engine's networks, where there is no doubt
 SETTLE_SECONDS = 0.2  # between two looks while an endpoint is pending
@@ -36,6 +36,13 @@ class Uplinks(typing.Protocol):
 
 class Firewall(typing.Protocol):
     """What the keeper does with rules (netplugin.firewall)."""
+
+    def missing(self, network: model.Network) -> tuple[str, ...]: ...
+    def ensure(self, network: model.Network) -> None: ...
+
+
+class Firewalld(typing.Protocol):
+    """What the keeper does beside firewalld (netplugin.firewalld)."""
 
     def missing(self, network: model.Network) -> tuple[str, ...]: ...
     def ensure(self, network: model.Network) -> None: ...
@@ -72,6 +79,7 @@ class Keeper:
     links: Links
     uplinks: Uplinks
     firewall: Firewall
+    firewalld: Firewalld
     now: Callable[[], datetime.datetime]
     count: Callable[[str], None]
     settler: Settler
@@ -111,8 +119,8 @@ class Keeper:
             ports, endpoints = self.links.ports(), self.store.endpoints()
             for network in self.store.networks():
                 self._restore(network, ports)
-            gone = self._forsake([e for e in endpoints if _is_here(ports.get(naming.veth(e.id).host))])
-            stale, strays = _leftovers(ports, endpoints, now=self.now(), grace=addressing.GRACE, gone=gone)
+            gone = self._forsake([e for e in endpoints if collection.is_here(ports.get(naming.veth(e.id).host))])
+            stale, strays = collection.leftovers(ports, endpoints, now=self.now(), grace=addressing.GRACE, gone=gone)
             for lost in {key for key in self.told if naming.is_host_end(key)} - ports.keys():
                 del self.told[lost]
             if stale or set(strays) - self.told.keys():
@@ -128,7 +136,7 @@ class Keeper:
         """
         with self.store.transaction() as transaction:
             ports, endpoints = self.links.ports(), self.store.endpoints()
-            stale, strays = _leftovers(ports, endpoints, now=self.now(), grace=grace, gone=gone)
+            stale, strays = collection.leftovers(ports, endpoints, now=self.now(), grace=grace, gone=gone)
             for endpoint in stale:
                 transaction.remove_endpoint(endpoint.id)
                 if not endpoint.left:  # else its DeleteEndpoint is under way, or lost, and nobody misses it
@@ -193,6 +201,9 @@ class Keeper:
                     for repair in repairs:
                         repair.act()
                         self._report(f"restored.{repair.what}", repair.detail)
+            if missing := self.firewalld.missing(network):  # not under the lock: firewalld takes seconds
+                self.firewalld.ensure(network)
+                self._report("restored.zone", "; ".join(missing))
             if not network.bridge_made:
                 self.links.check_bridge(network)  # last: it can only be told, and everything else is put back before
             self.told.pop(network.id, None)
@@ -224,27 +235,3 @@ class Keeper:
     def _report(self, what: str, detail: str, *, level: int = logging.WARNING) -> None:
         self.count(f"keeper.{what}")
         _log.log(level, "keeper: %s: %s", what.replace(".", " "), detail)
-
-
-def _is_here(port: model.Port | None) -> bool:
-    return port is not None and port.peer is model.Whereabouts.HERE
-
-
-def _leftovers(
-    ports: Mapping[str, model.Port],
-    endpoints: tuple[model.Endpoint, ...],
-    *,
-    now: datetime.datetime,
-    grace: datetime.timedelta,
-    gone: frozenset[str],
-) -> tuple[list[model.Endpoint], list[str]]:
-    """Return the endpoints that are stale, and the host ends that are of no other endpoint."""
-    stale, live = [], set()
-    for endpoint in endpoints:
-        port = ports.get(host_end := naming.veth(endpoint.id).host)
-        lost = endpoint.id in gone and _is_here(port)
-        if lost or addressing.is_stale(endpoint, port, now=now, grace=grace):
-            stale.append(endpoint)
-        else:
-            live.add(host_end)
-    return stale, sorted(ports.keys() - live)

@@ -45,6 +45,13 @@ class Firewall(typing.Protocol):
     def delete(self, network_id: str) -> None: ...
 
 
+class Firewalld(typing.Protocol):
+    """What is done beside firewalld for a network (netplugin.firewalld)."""
+
+    def ensure(self, network: model.Network) -> None: ...
+    def leave(self, network: model.Network) -> None: ...
+
+
 class Engine(typing.Protocol):
     """What is asked of the engine for a network (netplugin.engine)."""
 
@@ -61,6 +68,7 @@ class Networks:
     links: Links
     uplinks: Uplinks
     firewall: Firewall
+    firewalld: Firewalld
     engine: Engine
     registrar: registrar.Registrar
     defaults: Mapping[str, str]
@@ -89,6 +97,8 @@ class Networks:
             with self.store.transaction():  # nothing to write: it keeps the keeper from doing the same meanwhile
                 self._build(network)
             undo.pop_all()
+        with contextlib.suppress(model.Cannot):  # it takes a while, and the keeper does what is not done by then
+            self.firewalld.ensure(network)
         return answers.Answer()
 
     def delete(self, request: protocol.NetworkRef) -> answers.Answer:
@@ -161,6 +171,8 @@ class Networks:
                 steps.callback(self.links.delete_link, str(network.uplink))
             steps.callback(self.firewall.delete, network.id)
             transaction.remove_network(network.id)
+        with contextlib.suppress(model.Cannot):  # what remains in firewalld is a name that nobody bears
+            self.firewalld.leave(network)
 
 
 def _refuse_clash(network: model.Network, standing: tuple[model.Network, ...]) -> None:

@@ -89,6 +89,19 @@ def passes(network: model.Network) -> tuple[tuple[str, ...], ...]:
     return outward, inward
 
 
+def admissions(network: model.Network) -> tuple[tuple[str, ...], ...]:
+    """Return the rules that let machines ask the name server that is this host, each as iptables words.
+
+    A host whose INPUT drops (ufw's does) would leave them without names. It is opened to them for that alone: one
+    address and one port, and nobody else comes in by the bridge.
+    """
+    if network.dns.address != network.address:
+        return ()
+    comment = ("-m", "comment", "--comment", naming.mark(network.id), "-j", "ACCEPT")
+    to = ("-d", str(network.address), "-i", network.bridge)
+    return tuple((*to, "-p", kind, "-m", kind, "--dport", str(network.dns.port), *comment) for kind in ("udp", "tcp"))
+
+
 def seal(network: model.Network, ways: tuple[exposure.Way, ...], listed: str) -> str:
     """Return the name of the chain that seals a table: of what was wished, and what the kernel lists of it."""
     lines = [table(network, ways), *filter(None, listed.splitlines())]

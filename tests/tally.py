@@ -11,6 +11,13 @@ PROPERTY = "tally"
 _MATRIX = "matrix"
 
 
+class Matrix(enum.StrEnum):
+    """A table of what was tried with what, by its title."""
+
+    INITS = "How each init ended its machine: exit code, time, capabilities added"
+    FIREWALLS = "Beside other firewalls: kept, and of how many engines"
+
+
 class Promise(enum.StrEnum):
     """What is promised, in the words of the table."""
 
@@ -33,9 +40,13 @@ class Tally:
         """Add what was tried, and how often the promise was kept; a test that fails afterwards still counts."""
         self._record(PROPERTY, [promise.value, kept, of])
 
-    def cell(self, *, row: str, column: str, text: str) -> None:
-        """Write into the matrix of inits: how it went with one on one engine."""
-        self._record(_MATRIX, [row, column, text])
+    def cell(self, *, row: str, column: str, text: str, of: Matrix = Matrix.INITS) -> None:
+        """Write into a matrix: how it went with one on one engine."""
+        self._record(_MATRIX, [of.value, row, column, text])
+
+    def pair(self, *, row: str, column: str, kept: bool) -> None:
+        """Count in the matrix of firewalls."""
+        self.cell(row=row, column=column, text="1" if kept else "0", of=Matrix.FIREWALLS)
 
 
 @pytest.fixture
@@ -56,14 +67,15 @@ def totals(reports: Iterable[pytest.TestReport]) -> dict[str, tuple[int, int]]:
     return {promise: (kept, of) for promise, (kept, of) in counts.items()}
 
 
-def matrix(reports: Iterable[pytest.TestReport]) -> dict[str, dict[str, str]]:
-    """Return the cells by row and column, over the reports of a run."""
-    rows: dict[str, dict[str, str]] = collections.defaultdict(dict)
+def matrix(reports: Iterable[pytest.TestReport], of: Matrix) -> dict[str, dict[str, list[str]]]:
+    """Return what was written into the cells of a matrix, by row and column, over the reports of a run."""
+    rows: dict[str, dict[str, list[str]]] = collections.defaultdict(lambda: collections.defaultdict(list))
     for report in reports:
         for name, value in report.user_properties:
             if name == _MATRIX and report.when == "call" and isinstance(value, list):
-                row, column, text = value
-                rows[row][column] = text
+                title, row, column, text = value
+                if title == of:
+                    rows[row][column].append(text)
     return rows
 
 
@@ -71,7 +83,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the tables, where a suite of this run counted anything."""
     reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
     terminalreporter.ensure_newline()
-    for shown in filter(None, (_kept(totals(reports)), _inits(matrix(reports)))):
+    for shown in filter(None, (_kept(totals(reports)), *(_matrix(reports, of) for of in Matrix))):
         console.Console(width=120).print(shown)
 
 
@@ -86,10 +98,17 @@ def _kept(found: dict[str, tuple[int, int]]) -> table.Table | None:
     return shown if found else None
 
 
-def _inits(rows: dict[str, dict[str, str]]) -> table.Table | None:
+def _matrix(reports: Iterable[pytest.TestReport], of: Matrix) -> table.Table | None:
+    rows = matrix(reports, of)
     columns = sorted({column for cells in rows.values() for column in cells})
-    title = "How each init ended its machine: exit code, time, capabilities added"
-    shown = table.Table("init", *columns, title=title, title_justify="left")
+    shown = table.Table("", *columns, title=of, title_justify="left")
     for row, cells in sorted(rows.items()):
-        shown.add_row(row, *[cells.get(column, "") for column in columns])
+        shown.add_row(row, *[_cell(cells[column], of) for column in columns])
     return shown if rows else None
+
+
+def _cell(texts: list[str], of: Matrix) -> str:
+    """Return what a cell shows: of firewalls how many of the engines kept it, of inits how it went last."""
+    if of is Matrix.FIREWALLS and texts:
+        return f"{texts.count('1')} of {len(texts)}"
+    return texts[-1] if texts else ""

@@ -15,6 +15,7 @@ uninstall() {
         stop_daemon driver "$VENV/bin/python"
     fi
     rm -f "$SOCKET"
+    forget_zone
     if [[ -f $PROFILE ]]; then forbid_named && reload_profile; fi
     [[ ! -s $PACKAGES_OURS ]] || remove_packages
     step "files: $ETC $VENV $STATE $LOGS $FHV"
@@ -44,6 +45,15 @@ remove_from_engine() { # machines are told from other containers by their label;
         quiet docker network rm "$id"
     done
     remove_images
+}
+
+forget_zone() { # which the driver made in firewalld, if that runs
+    local zones=""
+    ! command -v firewall-cmd >/dev/null || zones=$(firewall-cmd --permanent --get-zones 2>/dev/null || true)
+    [[ " $zones " == *" fullhost "* ]] || return 0
+    step "zone of firewalld"
+    quiet firewall-cmd --permanent --delete-zone=fullhost
+    quiet firewall-cmd --reload
 }
 
 remove_images() { # those of machines and their snapshots, the last made first: an image that another is made of cannot go

@@ -27,6 +27,7 @@ QUESTIONS = frozenset(
         "links": "exists overlapping check_bridge ports port stands forwarding",
         "uplinks": "interface stands",
         "firewall": "missing",
+        "firewalld": "missing",
         "engine": "version network_ids network_name candidates containers attachments prepare endpoint_name",
         "zone": "addresses records fleet pointer names owner",
         "store": "networks network endpoints endpoint holder leased moves registrations owner held exposures",
@@ -129,6 +130,7 @@ def wrap(leaves: assembly.Leaves, armed: pathlib.Path) -> assembly.Leaves:
         links=typing.cast("assembly.Links", _Leaf("links", leaves.links, steps)),
         uplinks=typing.cast("assembly.Uplinks", _Leaf("uplinks", leaves.uplinks, steps)),
         firewall=typing.cast("assembly.Firewall", _Leaf("firewall", leaves.firewall, steps)),
+        firewalld=typing.cast("assembly.Firewalld", _Leaf("firewalld", leaves.firewalld, steps)),
         zone=typing.cast("assembly.Zone", _Leaf("zone", leaves.zone, steps)),
         engine=typing.cast("assembly.Engine", _Leaf("engine", leaves.engine, steps)),
     )

@@ -36,7 +36,12 @@ class Driver:
     @property
     def plain(self) -> bool:
         """Whether the driver runs, and with the lab's own settings alone."""
-        return self.pid is not None and json.loads(self._settings.read_text()) == {}
+        return self.pid is not None and self.settings == {}
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings that it was started with besides the lab's own."""
+        return dict(json.loads(self._settings.read_text()))
 
     @property
     def _settings(self) -> pathlib.Path:

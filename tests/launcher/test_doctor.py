@@ -2,6 +2,7 @@
 
 import dataclasses
 import ipaddress
+import json
 
 import pytest
 
@@ -37,16 +38,16 @@ class Surroundings:
     """A host on which all is well."""
 
     known: tuple[tuple[ipaddress.IPv4Network, str], ...] = ((fakes.SUBNET, "br0"),)
-    drops: bool | None = False
+    chains: tuple[tuple[str, str], ...] | None = ()
     mdns: bool = False
     address: ipaddress.IPv4Address | None = fakes.SUBNET[2]
 
     def routes(self) -> tuple[tuple[ipaddress.IPv4Network, str], ...]:
         return self.known
 
-    def drops_questions(self, bridge: str) -> bool | None:
+    def closed(self, bridge: str) -> tuple[tuple[str, str], ...] | None:
         assert bridge == "br0"
-        return self.drops
+        return self.chains
 
     def asks_mdns_first(self) -> bool:
         return self.mdns
@@ -151,7 +152,14 @@ def test_a_machine_that_ends_again_and_again_is_told() -> None:
     ("host", "check", "verdict", "mend"),
     [
         (Surroundings(known=((ipaddress.IPv4Network("172.31.0.64/26"), "eth1"),)), "routes", "broken", "ip route del"),
-        (Surroundings(drops=True), "firewall", "warning", "ufw allow in on br0"),
+        (Surroundings(chains=(("input", "iptables"),)), "firewall", "warning", "restart the driver"),
+        (
+            Surroundings(chains=(("input", "inet f in"),)),
+            "firewall",
+            "warning",
+            "nft insert rule inet f in iifname br0",
+        ),
+        (Surroundings(chains=(("forward", "inet f fwd"),)), "firewall", "broken", "nft insert rule inet f fwd iifname"),
         (Surroundings(address=None), "resolver", "warning", "fhv host resolver on"),
         (Surroundings(address=None, mdns=True), "resolver", "warning", "take mdns4_minimal"),
     ],
@@ -173,3 +181,36 @@ def test_what_is_wrong_with_the_host(host: Surroundings, check: str, verdict: st
 )
 def test_what_the_rules_of_iptables_drop(listed: str, drops: bool) -> None:
     assert surroundings.iptables_drop(listed, "br0") == drops
+
+
+def _chain(table: str, hook: str, family: str = "inet") -> dict[str, object]:
+    return {"chain": {"family": family, "table": table, "name": hook, "hook": hook, "policy": "drop"}}
+
+
+def _rule(right: object) -> dict[str, object]:
+    match = {"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": right}}
+    return {"rule": {"family": "inet", "table": "filter", "chain": "any", "expr": [match, {"accept": None}]}}
+
+
+@pytest.mark.parametrize(
+    ("entries", "closed"),
+    [
+        ([], ()),
+        ([_chain("filter", "input", "ip"), _chain("filter", "output")], ()),
+        ([_chain("filter", "forward")], (("forward", "inet filter forward"),)),
+        ([_chain("filter", "forward"), _rule(53)], (("forward", "inet filter forward"),)),
+        ([_chain("filter", "forward"), _rule("br0")], ()),
+        ([_chain("filter", "input"), _rule("br1")], (("input", "inet filter input"),)),
+        ([_chain("filter", "input"), _rule(53)], ()),
+    ],
+)
+def test_what_the_chains_of_nftables_drop(
+    entries: list[dict[str, object]], closed: tuple[tuple[str, str], ...]
+) -> None:
+    assert surroundings.nft_closed(json.dumps({"nftables": entries}), "br0") == closed
+
+
+def test_machines_of_a_lan_pass_by_the_hosts_firewall() -> None:
+    driver = healthy()
+    driver.networks = (dataclasses.replace(fakes.network(), address=None, snat=False),)
+    assert examined(driver=driver, host=Surroundings(chains=(("forward", "inet f fwd"),))) == {}

@@ -54,6 +54,23 @@ class Lan:
 
 
 @dataclasses.dataclass
+class Firewalld:
+    """firewalld, which does not run unless a test says so: then it has bridges in its zone."""
+
+    runs: bool = False
+    zone: set[str] = dataclasses.field(default_factory=set)
+
+    def missing(self, network: model.Network) -> tuple[str, ...]:
+        return ("its zone",) if self.runs and network.bridge not in self.zone else ()
+
+    def ensure(self, network: model.Network) -> None:
+        self.zone |= {network.bridge} if self.runs else set()
+
+    def leave(self, network: model.Network) -> None:
+        self.zone.discard(network.bridge)
+
+
+@dataclasses.dataclass
 class World:
     """Links, firewall, zone and engine in one; the act number `failing` (from 1) fails before it does anything."""
 
@@ -78,6 +95,8 @@ class World:
     counts: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     failing: int = 0
     acts: int = 0
+
+    firewalld: Firewalld = dataclasses.field(default_factory=Firewalld)
 
     @functools.cached_property
     def lan(self) -> Lan:
@@ -299,6 +318,7 @@ def make(world: World, state: store.Store, now: Callable[[], datetime.datetime])
         links=world,
         uplinks=world.lan,
         firewall=publish(world, state),
+        firewalld=world.firewalld,
         engine=world,
         registrar=register(world, state, now),
         defaults={},
@@ -330,6 +350,7 @@ def keep(world: World, state: store.Store, now: Callable[[], datetime.datetime])
         links=world,
         uplinks=world.lan,
         firewall=publish(world, state),
+        firewalld=world.firewalld,
         engine=world,
         settler=settle(world, state),
         dismantle=make(world, state, now).dismantle,

@@ -20,6 +20,7 @@ from netplugin import (
     assembly,
     config,
     firewall,
+    firewalld,
     keeper,
     links,
     model,
@@ -348,6 +349,7 @@ class Host:
             links=links,
             uplinks=uplinks,
             firewall=firewall,
+            firewalld=firewalld,
             zone=typing.cast("assembly.Zone", Zone()),
             engine=typing.cast("assembly.Engine", engine),
         )

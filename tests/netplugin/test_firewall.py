@@ -53,9 +53,31 @@ def test_what_comes_back_or_was_translated_on_purpose_passes_into_a_translated_n
     assert rules.passes(NETWORK)[1] == tuple(rule.split())
 
 
+def test_machines_may_ask_the_name_server_that_is_this_host_and_nothing_else() -> None:
+    assert rules.admissions(NETWORK) == ()
+    dns = model.Server(address=NETWORK.gateway, port=5353)
+    assert rules.admissions(dataclasses.replace(NETWORK, dns=dns)) == tuple(
+        tuple(f"-d 172.31.0.1 -i br0 -p {kind} -m {kind} --dport 5353 -m comment --comment {MARK} -j ACCEPT".split())
+        for kind in ("udp", "tcp")
+    )
+    assert rules.admissions(dataclasses.replace(NETWORK, dns=dns, address=None, snat=False)) == ()
+
+
 @pytest.mark.usefixtures("namespace")
 class TestKernel:
     """Rules that are written, changed by others, put back, and deleted."""
+
+    def test_each_variant_that_has_a_say_gets_them_and_a_silent_one_does_not(self) -> None:
+        firewall.ensure(NETWORK)
+        assert MARK not in shown("iptables-legacy", "-S"), "which loads its tables"
+        shown("iptables-legacy", "-P", "FORWARD", "DROP")
+        assert len(firewall.missing(NETWORK)) == 2
+        firewall.ensure(NETWORK)
+        for variant in ("iptables-nft", "iptables-legacy"):
+            assert shown(variant, "-S", "FORWARD").count(MARK) == 2
+        firewall.delete(NETWORK.id)
+        for variant in ("iptables-nft", "iptables-legacy"):
+            assert MARK not in shown(variant, "-S")
 
     def test_they_are_written_once(self) -> None:
         assert len(firewall.missing(NETWORK)) == 3

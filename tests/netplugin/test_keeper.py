@@ -75,6 +75,14 @@ def test_the_interface_to_the_lan_is_put_back_last(keep: keeper.Keeper, world: f
     assert world.counts["keeper.restored.uplink"] == 1
 
 
+def test_a_bridge_that_firewalld_forgot_is_put_into_its_zone(keep: keeper.Keeper, world: fakes.World) -> None:
+    world.firewalld.runs = True
+    for _ in range(2):
+        keep.keep()
+    assert world.firewalld.zone == {"br0"}
+    assert world.counts == {"keeper.restored.zone": 1}
+
+
 def test_a_bridge_of_somebody_else_is_not_made(keep: keeper.Keeper, world: fakes.World) -> None:
     with keep.store.transaction() as transaction:
         transaction.remove_network(NETWORK.id)

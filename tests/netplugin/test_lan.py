@@ -47,6 +47,16 @@ def test_a_parent_that_does_not_fit_changes_nothing(made: networks.Networks, wor
     assert (world.acts, made.store.networks()) == (0, ())
 
 
+def test_firewalld_knows_the_bridge_for_as_long_as_the_network_is_there(
+    made: networks.Networks, world: fakes.World
+) -> None:
+    world.firewalld.runs = True
+    made.create(CREATE)
+    assert world.firewalld.zone == {"br0"}
+    made.delete(protocol.NetworkRef(network_id=NETWORK.id))
+    assert world.firewalld.zone == set()
+
+
 def test_the_mtu_is_that_of_the_bridge_that_is_found(made: networks.Networks, world: fakes.World) -> None:
     world.links["br0"] = None
     world.lan.interfaces["br0"] = parents.Interface(name="br0", kind="bridge", loopback=False, mtu=1400, up=True)

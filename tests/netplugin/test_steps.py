@@ -146,7 +146,7 @@ def expected(scene: Scene) -> dict[str, list[str]]:
         "links": sorted(["br0", *(naming.veth(endpoint).host for endpoint in endpoints)]),
         "bridged": [],
         "tables": [naming.table(sandbox.NETWORK)],
-        "marks": [naming.mark(sandbox.NETWORK)] * 2,
+        "marks": [naming.mark(sandbox.NETWORK)] * 4,
     }
 
 

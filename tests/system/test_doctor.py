@@ -98,20 +98,21 @@ BROKEN = {
         mend="ip route del 172.31.0.64/26",
         undo=_commands("ip route del 172.31.0.64/26"),
     ),
-    "iptables closed": Break(
-        act=_commands("iptables -A INPUT -i lo -j ACCEPT", "iptables -P INPUT DROP"),
-        code=0,
+    "nftables closed to what is forwarded": Break(
+        act=_commands(
+            "nft add table inet mine", f"nft add chain inet mine through {CHAIN.replace('input', 'forward')}"
+        ),
         check="firewall",
-        found="the host drops what comes in by br0",
-        mend="ufw allow in on br0",
-        undo=_commands("iptables -P INPUT ACCEPT", "iptables -D INPUT -i lo -j ACCEPT"),
+        found="the chain inet mine through drops what comes in by br0",
+        mend="nft insert rule inet mine through iifname br0 accept; nft insert rule inet mine through oifname br0",
+        undo=_commands("nft delete table inet mine"),
     ),
     "nftables closed": Break(
         act=_close_nft,
         code=0,
         check="firewall",
         found="the host drops what comes in by br0",
-        mend="ufw allow in on br0",
+        mend="nft insert rule inet mine in iifname br0 meta l4proto",
         undo=_commands("nft delete table inet mine"),
     ),
     "an address of two names": Break(

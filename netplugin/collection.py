@@ -1,0 +1,31 @@
+"""What is left over: endpoints that no live container has, and host ends that no endpoint has."""
+
+import datetime
+from collections.abc import Mapping
+
+from netplugin import addressing, model, naming
+
+
+def is_here(port: model.Port | None) -> bool:
+    """Tell whether the peer of a host end is in no sandbox."""
+    return port is not None and port.peer is model.Whereabouts.HERE
+
+
+def leftovers(
+    ports: Mapping[str, model.Port],
+    endpoints: tuple[model.Endpoint, ...],
+    *,
+    now: datetime.datetime,
+    grace: datetime.timedelta,
+    gone: frozenset[str],
+) -> tuple[list[model.Endpoint], list[str]]:
+    """Return the endpoints that are stale, and the host ends that are of no other endpoint."""
+    stale, live = [], set()
+    for endpoint in endpoints:
+        port = ports.get(host_end := naming.veth(endpoint.id).host)
+        lost = endpoint.id in gone and is_here(port)
+        if lost or addressing.is_stale(endpoint, port, now=now, grace=grace):
+            stale.append(endpoint)
+        else:
+            live.add(host_end)
+    return stale, sorted(ports.keys() - live)
