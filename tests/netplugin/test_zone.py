@@ -165,8 +165,19 @@ class TestAnswers:
             assert caught.value.reason is model.Reason.UNAVAILABLE
 
 
+def hang(pid: int) -> None:
+    """Stop a process; each of its threads stops when it next looks, and may answer until then."""
+    os.kill(pid, signal.SIGSTOP)
+    threads = list(pathlib.Path(f"/proc/{pid}/task").glob("*/status"))
+    for _ in range(200):
+        if all("State:\tT" in thread.read_text() for thread in threads):
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"process {pid} did not stop")
+
+
 def test_a_server_that_hangs_is_an_error_in_bounded_time(named: Named) -> None:
-    os.kill(named.pid, signal.SIGSTOP)
+    hang(named.pid)
     for ask in (lambda: zone.addresses("web", NETWORK), lambda: zone.fleet(NETWORK)):
         began = time.monotonic()
         with pytest.raises(model.Cannot, match="did not answer in time"):
