@@ -66,15 +66,12 @@ def _write(network: model.Network, ways: Ways) -> None:
     programs.run(["nft", "add", "chain", "ip", naming.table(network.id), seal])
 
 
-def _table_stands(network: model.Network, ways: Ways) -> bool:
-    return _stands(network, ways, _listed(network))
-
-
 def _listed(network: model.Network) -> str:
     return programs.attempt(_listing(network.id)) or ""
 
 
-def _stands(network: model.Network, ways: Ways, listed: str) -> bool:
+def _table_stands(network: model.Network, ways: Ways) -> bool:
+    listed = _listed(network)
     sealed = _SEALED.findall(listed) == [rules.seal(network, ways, _SEALED.sub("", listed))]
     return sealed and (not ways or _routes_loopback(network))
 

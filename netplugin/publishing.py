@@ -58,19 +58,14 @@ class Publisher:
         def make(wish: exposure.Wish, number: int) -> exposure.Exposure:
             return _made(wish, number, network.id, endpoint=request.endpoint_id)
 
-        had = tuple(e for e in self.store.exposures() if e.endpoint_id == request.endpoint_id)
+        had = self._published(request.endpoint_id)
         made = self._lead(network, request.wishes, make, had=had)
         self.count("published")
         return answers.Answer(note=f"name={endpoint.name} ports={','.join(map(str, made))}")
 
     def revoke(self, request: protocol.EndpointRef) -> answers.Answer:
         """Take back what was published for an endpoint; none is fine."""
-        had = tuple(e for e in self.store.exposures() if e.endpoint_id == request.endpoint_id)
-        if had:
-            with self.store.transaction() as transaction:
-                for exposed in had:
-                    transaction.remove_exposure(exposed)
-            self._refresh(request.network_id)
+        self._take(self._published(request.endpoint_id), request.network_id)
         return answers.Answer()
 
     @contextlib.contextmanager
@@ -107,11 +102,7 @@ class Publisher:
         network = self.store.network(network_id)
         name, texts = _asked(body, network)
         gone = exposure.selected(texts, self._mine(network.id, name), name=name)
-        if gone:
-            with self.store.transaction() as transaction:
-                for exposed in gone:
-                    transaction.remove_exposure(exposed)
-            self._refresh(network.id)
+        self._take(gone, network.id)
         return {"name": name, "taken": [str(exposed) for exposed in gone]}
 
     def exposures(self) -> Json:
@@ -186,6 +177,15 @@ class Publisher:
         self.hold()
         return made
 
+    def _take(self, gone: tuple[exposure.Exposure, ...], network_id: str) -> None:
+        """Take exposures back, and have the rules follow; where there is none nothing is written."""
+        if not gone:
+            return
+        with self.store.transaction() as transaction:
+            for exposed in gone:
+                transaction.remove_exposure(exposed)
+        self._refresh(network_id)
+
     def _refresh(self, network_id: str) -> None:
         """Make rules and held ports what the store says, under the lock; a network that is gone has none."""
         with self.store.transaction():
@@ -201,6 +201,9 @@ class Publisher:
     def _ways(self, network_id: str) -> tuple[exposure.Way, ...]:
         exposures = self.store.exposures()
         return exposure.ways(exposures, self.store.endpoints(), network_id) if exposures else ()
+
+    def _published(self, endpoint_id: str) -> tuple[exposure.Exposure, ...]:
+        return tuple(e for e in self.store.exposures() if e.endpoint_id == endpoint_id)
 
     def _mine(self, network_id: str, name: str) -> tuple[exposure.Exposure, ...]:
         return tuple(e for e in self.store.exposures() if (e.network_id, e.name) == (network_id, name))
