@@ -114,3 +114,13 @@ def _misfit(answer: Address, network: model.Network) -> str | None:
         case network.gateway:
             return "the gateway's own address"
     return None
+
+
+def unknown(verb: str, endpoint_id: str) -> model.Cannot:
+    """Return the refusal of what is asked of an endpoint that nobody made, or that is gone."""
+    return model.Cannot(
+        f"{verb} the endpoint {endpoint_id[:12]}",
+        why="the driver has no record of it",
+        hint="start the container again",
+        reason=model.Reason.MISSING,
+    )

@@ -71,12 +71,7 @@ class Driver:
         """Tell the engine which interface to move into the sandbox, and its default route."""
         network, endpoint = self.store.network(request.network_id), self.store.endpoint(request.endpoint_id)
         if endpoint is None:
-            raise model.Cannot(
-                f"join the endpoint {request.endpoint_id[:12]}",
-                why="the driver has no record of it",
-                hint="start the container again",
-                reason=model.Reason.MISSING,
-            )
+            raise addressing.unknown("join", request.endpoint_id)
         settled = endpoint.settled or self.assigner.verify(endpoint)
         with self.publisher.following(endpoint), self.store.transaction() as transaction:
             transaction.seat(endpoint.id, request.sandbox)

@@ -6,7 +6,7 @@ import logging
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from netplugin import answers, deadline, exposure, model, naming, protocol, store
+from netplugin import addressing, answers, deadline, exposure, model, naming, protocol, store
 
 Json = Mapping[str, object]
 _UNHELD = "cannot hold the port of"
@@ -48,12 +48,7 @@ class Publisher:
             return answers.Answer()
         network, endpoint = self.store.network(request.network_id), self.store.endpoint(request.endpoint_id)
         if endpoint is None:
-            raise model.Cannot(
-                f"publish ports of the endpoint {request.endpoint_id[:12]}",
-                why="the driver has no record of it",
-                hint="start the container again",
-                reason=model.Reason.MISSING,
-            )
+            raise addressing.unknown("publish ports of", request.endpoint_id)
 
         def make(wish: exposure.Wish, number: int) -> exposure.Exposure:
             return _made(wish, number, network.id, endpoint=request.endpoint_id)
