@@ -5,37 +5,39 @@ The netlink library decodes every attribute of every link, which takes a second 
 
 import contextlib
 import dataclasses
-import errno
-import os
 import socket
 import struct
 from collections.abc import Iterator
 
-from netplugin import model
+from netplugin import messages, model
 
 SECONDS = 2.0  # the kernel answers at once, or something is very wrong
-_RTM_NEWLINK, _RTM_GETLINK, _NLMSG_ERROR, _NLMSG_DONE = 16, 18, 2, 3  # linux/rtnetlink.h, linux/netlink.h
-_REQUEST_DUMP = 0x1 | 0x300  # NLM_F_REQUEST | NLM_F_DUMP
-_INTERRUPTED = 0x10  # NLM_F_DUMP_INTR: links came or went meanwhile, and one may be missing
-_IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_EXT_MASK, _IFLA_LINK_NETNSID = 3, 10, 18, 29, 37  # linux/if_link.h
-_IFLA_INFO_KIND = 1
+NEW_LINK, _GET_LINK = 16, 18  # RTM_NEWLINK, RTM_GETLINK (linux/rtnetlink.h)
+IFNAME, LINKINFO = 3, 18  # IFLA_… (linux/if_link.h)
+_MASTER, _EXT_MASK, _LINK_NETNSID = 10, 29, 37
+_KIND, SLAVE_DATA, SLAVE_KIND = 1, 5, 4  # IFLA_INFO_…
+GROUP_FORWARD_MASK, ISOLATED = 31, 33  # IFLA_BRPORT_…
 _SKIP_STATISTICS = 0x8  # RTEXT_FILTER_SKIP_STATS
 _IFF_UP = 1  # linux/if.h
-_HEADER, _LINK, _ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("=BxHiII"), struct.Struct("=HH")
+LINK, SHORT = struct.Struct("=BxHiII"), struct.Struct("=H")
 _NUMBER = struct.Struct("=I")
-_BUFFER = 1 << 18  # octets; the kernel fills up to 32 KiB at a time
 _ATTEMPTS = 20
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Link:
-    """A link; `master` is the index of the bridge that it is a port of, `elsewhere` a peer in another namespace."""
+    """A link; `master` is the index of the bridge that it is a port of, `elsewhere` a peer in another namespace.
+
+    A port has flags: `isolated`, and the `groups` of link-local addresses that are forwarded as any other.
+    """
 
     index: int
     name: str
     up: bool
     master: int | None
     elsewhere: bool
+    isolated: bool = False
+    groups: int = 0
 
 
 def links(*, kind: str) -> list[Link]:
@@ -60,51 +62,42 @@ def _dump(kind: str) -> Iterator[Link]:
         netlink.settimeout(SECONDS)
         netlink.send(_request(kind))
         while True:
-            for number, flags, payload in _messages(memoryview(netlink.recv(_BUFFER))):
-                if flags & _INTERRUPTED:
+            for number, flags, _, payload in messages.split(memoryview(netlink.recv(messages.BUFFER))):
+                if flags & messages.INTERRUPTED:
                     raise InterruptedError
-                if number == _NLMSG_DONE:
+                if number == messages.DONE:
                     return
-                if number == _NLMSG_ERROR:
-                    code = -struct.unpack_from("=i", payload)[0]
-                    raise OSError(code, f"{errno.errorcode.get(code, code)}: {os.strerror(code)}")
-                if number == _RTM_NEWLINK:
-                    yield _link(payload)
+                if number == messages.ERROR and (error := messages.refusal(payload)) is not None:
+                    raise error
+                if number == NEW_LINK:
+                    yield read(payload)
 
 
 def _request(kind: str) -> bytes:
     """Return the request for a dump that the kernel itself filters by the kind (rtnl_dump_ifinfo)."""
-    wanted = _attribute(_IFLA_LINKINFO, _attribute(_IFLA_INFO_KIND, kind.encode() + b"\0"))
-    payload = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + wanted
-    payload += _attribute(_IFLA_EXT_MASK, _NUMBER.pack(_SKIP_STATISTICS))
-    return _HEADER.pack(_HEADER.size + len(payload), _RTM_GETLINK, _REQUEST_DUMP, 1, 0) + payload
+    wanted = messages.attribute(LINKINFO, messages.text(_KIND, kind))
+    payload = LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + wanted
+    payload += messages.attribute(_EXT_MASK, _NUMBER.pack(_SKIP_STATISTICS))
+    return messages.message(_GET_LINK, messages.REQUEST | messages.DUMP, payload)
 
 
-def _attribute(number: int, value: bytes) -> bytes:
-    length = _ATTRIBUTE.size + len(value)
-    return _ATTRIBUTE.pack(length, number) + value + bytes(-length % 4)
-
-
-def _messages(datagram: memoryview) -> Iterator[tuple[int, int, memoryview]]:
-    """Yield each message of a datagram: its number, its flags, its payload."""
-    while datagram:
-        length, number, flags, _, _ = _HEADER.unpack_from(datagram)
-        yield number, flags, datagram[_HEADER.size : length]
-        datagram = datagram[length + -length % 4 :]
-
-
-def _link(payload: memoryview) -> Link:
-    _, _, index, flags, _ = _LINK.unpack_from(payload)
-    found, offset, end = dict[int, memoryview](), _LINK.size, len(payload)
-    while offset < end:
-        length, number = _ATTRIBUTE.unpack_from(payload, offset)
-        found[number] = payload[offset + _ATTRIBUTE.size : offset + length]
-        offset += length + -length % 4
-    master = found.get(_IFLA_MASTER)
+def read(payload: memoryview) -> Link:
+    """Return the link of a message."""
+    _, _, index, flags, _ = LINK.unpack_from(payload)
+    found = dict(messages.attributes(payload, LINK.size))
+    master = found.get(_MASTER)
+    port = _port(found[LINKINFO]) if master and LINKINFO in found else {}
     return Link(
         index=index,
-        name=bytes(found[_IFLA_IFNAME]).rstrip(b"\0").decode(),
+        name=bytes(found[IFNAME]).rstrip(b"\0").decode(),
         up=bool(flags & _IFF_UP),
         master=_NUMBER.unpack(master)[0] if master else None,
-        elsewhere=_IFLA_LINK_NETNSID in found,
+        elsewhere=_LINK_NETNSID in found,
+        isolated=bool(port.get(ISOLATED, b"\0")[0]),
+        groups=SHORT.unpack(port.get(GROUP_FORWARD_MASK, b"\0\0"))[0],
     )
+
+
+def _port(information: memoryview) -> dict[int, memoryview]:
+    """Return what the bridge says of its port."""
+    return dict(messages.attributes(dict(messages.attributes(information)).get(SLAVE_DATA, memoryview(b""))))

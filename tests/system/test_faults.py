@@ -55,7 +55,9 @@ def rest(lab: world.Lab) -> list[str]:
     rules = [line for line in lab.host.run("iptables-save").splitlines() if "fullhost:" in line]
     counts = (len(networks), len(links), len(tables), len(rules))
     found = [str(row) for (row,) in rows if row != f"{LIVES} {LIVES_AT}"]
-    return found if counts == (1, 1, 1, RULES) else [*found, f"networks, links, tables, rules: {counts}", *links, *rules]
+    return (
+        found if counts == (1, 1, 1, RULES) else [*found, f"networks, links, tables, rules: {counts}", *links, *rules]
+    )
 
 
 def right(lab: world.Lab) -> None:
