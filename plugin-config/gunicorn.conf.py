@@ -6,6 +6,7 @@ socket is to be; under systemd the socket unit has made it already, gunicorn the
 """
 
 import contextlib
+import ctypes
 import grp
 import os
 import pathlib
@@ -17,6 +18,8 @@ from gunicorn.workers import gthread
 
 PIECE_SECONDS = 5.0  # for a whole request, and for a whole answer; the engine needs milliseconds
 LINGER_SECONDS = 0.5  # for the peer to close, once it has its answer
+
+M_TRIM_THRESHOLD, M_ARENA_MAX = -1, -8  # malloc.h of glibc
 
 _socket = pathlib.Path(os.environ.get("FULLHOST_SOCKET", "/run/docker/plugins/fullhost.sock"))
 _group = os.environ.get("FULLHOST_SOCKET_GROUP", "")
@@ -115,6 +118,12 @@ class Worker(gthread.ThreadWorker):
                 conn.close()
         super().murder_keepalived(*arguments, **named)
 
+
+with contextlib.suppress(AttributeError):  # musl has one heap anyway
+    # glibc gives each thread a heap, up to eight a processor, and keeps in each what was needed once: a driver of
+    # 61 MB had 72 after 1,000 lifecycles, 16 at once. Python's threads take turns, and do with one: 59 and 66.
+    ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
+    ctypes.CDLL(None).mallopt(M_TRIM_THRESHOLD, 1 << 16)  # octets
 
 worker_class = Worker
 workers = 1
