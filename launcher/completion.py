@@ -26,6 +26,32 @@ def zone(context: click.Context, parameter: click.Parameter, begun: str) -> list
     return _offer(context, parameter, begun, names)
 
 
+def snapshots(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """Offer the tags of the snapshots of the machine that stands in the line already."""
+    name = str(context.params.get("name") or "").lower().partition(".")[0]
+
+    def tags(world: worlds.World) -> Iterable[str]:
+        return (snapshot.tag for snapshot in world.depot().snapshots(name)) if name else ()
+
+    return _offer(context, parameter, begun, tags)
+
+
+def images(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """Offer the images that machines start from."""
+    return _offer(context, parameter, begun, lambda world: (image.name for image in world.builder().images()))
+
+
+def recipes(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """Offer the recipes that there are."""
+
+    def known(_: worlds.World) -> Iterable[str]:
+        from launcher import images
+
+        return images.recipes(images.folder())
+
+    return _offer(context, parameter, begun, known)
+
+
 def _offer(
     context: click.Context,
     parameter: click.Parameter,

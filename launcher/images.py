@@ -92,15 +92,20 @@ def folder() -> pathlib.Path:
     return root / "images"
 
 
-def context(name: str, *, recipes: pathlib.Path) -> bytes:
+def recipes(root: pathlib.Path) -> tuple[str, ...]:
+    """Return the names of the recipes in a folder."""
+    return tuple(sorted(path.parent.name for path in root.glob("*/Dockerfile")))
+
+
+def context(name: str, *, root: pathlib.Path) -> bytes:
     """Pack what the engine builds a recipe from: its folder, and the common `setup`."""
-    known = sorted(path.parent.name for path in recipes.glob("*/Dockerfile"))
+    known = recipes(root)
     if name not in known:
         raise model.Cannot(f"cannot build {name!r}: there is no such recipe", hint=f"known are {', '.join(known)}")
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
-        tar.add(recipes / name, ".")
-        tar.add(recipes / "setup", "setup")
+        tar.add(root / name, ".")
+        tar.add(root / "setup", "setup")
     return packed.getvalue()
 
 

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from launcher import completion
 from launcher import world as worlds
 
 
@@ -31,7 +32,7 @@ def bootstrap(distribution: str, suite: str, tag: str | None) -> None:
 
 
 @image.command()
-@click.argument("name", metavar="RECIPE")
+@click.argument("name", metavar="RECIPE", shell_complete=completion.recipes)
 @click.option("-t", "--tag", metavar="IMAGE", help="Default: fullhost/RECIPE:latest.")
 @click.option("--build-arg", "words", multiple=True, metavar="KEY=VALUE", help="BASE=IMAGE starts from another one.")
 @click.pass_obj
@@ -41,7 +42,7 @@ def build(world: worlds.World, name: str, tag: str | None, words: tuple[str, ...
     from launcher import images
 
     called = tag or f"fullhost/{name}:latest"
-    context = images.context(name, recipes=images.folder())
+    context = images.context(name, root=images.folder())
     images.check_tag(called)
     world.builder().build(context, tag=called, arguments=images.arguments(words), report=_say)
     click.echo(called)
@@ -76,7 +77,7 @@ def list_images(world: worlds.World, *, as_json: bool) -> None:
 
 
 @image.command()
-@click.argument("names", metavar="IMAGE...", nargs=-1, required=True)
+@click.argument("names", metavar="IMAGE...", nargs=-1, required=True, shell_complete=completion.images)
 @click.pass_obj
 @worlds.refusing
 def rm(world: worlds.World, names: tuple[str, ...]) -> None:

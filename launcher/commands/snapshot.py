@@ -7,7 +7,6 @@ from launcher import world as worlds
 from launcher.commands import keeping
 
 _name = click.argument("name", shell_complete=completion.machines)
-_tag = click.argument("tag", required=False, default="")
 _json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
 
 
@@ -37,7 +36,7 @@ def snapshot() -> None:
 
 @snapshot.command()
 @_name
-@_tag
+@click.argument("tag", required=False, default="")
 @click.pass_obj
 @worlds.refusing
 def create(world: worlds.World, name: str, tag: str) -> None:
@@ -51,7 +50,7 @@ def create(world: worlds.World, name: str, tag: str) -> None:
 
 @snapshot.command(name="rm")
 @_name
-@click.argument("tags", metavar="TAG...", nargs=-1, required=True)
+@click.argument("tags", metavar="TAG...", nargs=-1, required=True, shell_complete=completion.snapshots)
 @keeping.yes_option
 @click.pass_obj
 @worlds.refusing
@@ -93,7 +92,7 @@ def listing(world: worlds.World, name: str, *, as_json: bool) -> None:
 
 @click.command()
 @_name
-@_tag
+@click.argument("tag", required=False, default="", shell_complete=completion.snapshots)
 @keeping.yes_option
 @worlds.timeout_option
 @click.pass_obj

@@ -15,7 +15,13 @@ _new = click.argument("new", metavar="NEWNAME", shell_complete=completion.zone)
 
 @click.command()
 @_name
-@click.option("--image", default="", metavar="IMAGE", help="Default: what fhv.toml says of the machine.")
+@click.option(
+    "--image",
+    default="",
+    metavar="IMAGE",
+    shell_complete=completion.images,
+    help="Default: what fhv.toml says of the machine.",
+)
 @keeping.yes_option
 @worlds.timeout_option
 @click.pass_obj

@@ -5,7 +5,7 @@ import json
 import click.testing
 import pytest
 
-from launcher import cli, extension, model
+from launcher import cli, extension, model, stock
 from tests.launcher import fakes
 from tests.launcher.test_cli import World, _fhv
 
@@ -43,12 +43,33 @@ def test_completion_is_a_script_for_fhv(shell: str) -> None:
     assert f"_FHV_COMPLETE={shell}_complete" in result.stdout
 
 
+class Builder:
+    """What knows two images."""
+
+    def images(self) -> tuple[stock.Image, ...]:
+        names = ("fullhost/debian:bookworm", "other:1")
+        return tuple(stock.Image(name=name, init="systemd", size=1, created="", machines=()) for name in names)
+
+
+class Stocked(World):
+    """A world with images and snapshots."""
+
+    def builder(self) -> Builder:  # type: ignore[override]
+        return Builder()
+
+    def depot(self) -> fakes.Depot:  # type: ignore[override]
+        kept = ("fullhost/snapshot/web:snap0", "fullhost/snapshot/web:fine", "fullhost/snapshot/wiki:snap0")
+        depot = fakes.Depot()
+        depot.kept = dict.fromkeys(kept, "fullhost/debian:bookworm")
+        return depot
+
+
 def _offered(line: str, begun: str, *, engine: fakes.Engine | None = None) -> list[str]:
     """Ask as a shell does, once the words of `line` are typed and the next is `begun`."""
     import click.shell_completion
 
     driver = fakes.Driver({"host": 1, "web": 2, "db": 3})
-    arguments = {"obj": World(engine or fakes.Engine(), driver)}
+    arguments = {"obj": Stocked(engine or fakes.Engine(), driver)}
     asked = click.shell_completion.BashComplete(cli.fhv, arguments, "fhv", "_FHV_COMPLETE")
     return [item.value for item in asked.get_completions(line.split(), begun)]
 
@@ -58,6 +79,20 @@ def test_names_of_the_zone_are_offered_to_start_and_those_of_machines_to_stop() 
     assert _offered("start", "", engine=there) == ["db", "web"]
     assert _offered("stop", "w", engine=there) == ["web", "wiki"]
     assert _offered("stop web", "w", engine=there) == ["wiki"]
+
+
+def test_snapshots_are_offered_of_the_machine_that_is_named() -> None:
+    for command in ("restore", "snapshot restore", "snapshot rm"):
+        assert _offered(f"{command} web.local", "") == ["fine", "snap0"]
+        assert _offered(f"{command} web", "f") == ["fine"]
+        assert _offered(f"{command} db", "") == []
+    assert _offered("snapshot rm web fine", "") == ["snap0"]
+
+
+def test_images_are_offered_to_rebuild_and_to_rm_and_recipes_to_build() -> None:
+    assert _offered("rebuild web --image", "fullhost/") == ["fullhost/debian:bookworm"]
+    assert _offered("image rm", "") == ["fullhost/debian:bookworm", "other:1"]
+    assert _offered("image build", "a") == ["almalinux", "alpine", "arch"]
 
 
 def test_an_engine_that_does_not_answer_offers_nothing() -> None:

@@ -117,7 +117,7 @@ def test_what_a_failed_command_said_last_is_in_the_error() -> None:
 
 @pytest.mark.parametrize("name", ["almalinux", "alpine", "arch", "debian", "ubuntu"])
 def test_a_recipe_is_packed_with_what_all_have_in_common(name: str) -> None:
-    with tarfile.open(fileobj=io.BytesIO(images.context(name, recipes=images.folder()))) as tar:
+    with tarfile.open(fileobj=io.BytesIO(images.context(name, root=images.folder()))) as tar:
         assert {"./Dockerfile", "setup"} <= set(tar.getnames())
         file = tar.extractfile("./Dockerfile")
         assert file is not None
@@ -129,7 +129,7 @@ def test_a_recipe_is_packed_with_what_all_have_in_common(name: str) -> None:
 
 def test_what_is_no_recipe_and_no_argument_is_refused() -> None:
     with pytest.raises(model.Cannot, match=r"^cannot build '\.\./debian': there is no such recipe") as refused:
-        images.context("../debian", recipes=images.folder())
+        images.context("../debian", root=images.folder())
     assert refused.value.hint == "known are almalinux, alpine, arch, debian, ubuntu"
     for word in ("BASE", "=x"):
         with pytest.raises(model.Cannot, match="cannot use the build argument"):
