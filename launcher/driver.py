@@ -74,6 +74,8 @@ class Driver:
                         mtu=network["mtu"],
                         address=ipaddress.IPv4Address(network["address"]) if network["address"] else None,
                         uplink=network["uplink"],
+                        subnet6=network.get("subnet6"),
+                        gateway6=network.get("gateway6"),
                     )
                     for network in found["networks"]
                 ),
@@ -83,6 +85,7 @@ class Driver:
                         network=endpoint["network"],
                         name=endpoint["name"],
                         address=ipaddress.IPv4Address(endpoint["address"]),
+                        address6=endpoint.get("address6"),
                         mac=endpoint["mac"],
                         veth=endpoint["veth"],
                         rung=endpoint["rung"],

@@ -153,7 +153,8 @@ class Boot:
 class Network:
     """A network of the driver; `dns` is the server that its machines ask, `dns_port` its UDP and TCP port.
 
-    `address` is the bridge's own, if it has one; `uplink` is the interface that leads to a LAN.
+    `address` is the bridge's own, if it has one; `uplink` is the interface that leads to a LAN;
+    `subnet6` and `gateway6` are there where machines have IPv6 as well.
     """
 
     id: str
@@ -168,6 +169,8 @@ class Network:
     mtu: int
     address: ipaddress.IPv4Address | None = None
     uplink: str | None = None
+    subnet6: str | None = None
+    gateway6: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -188,6 +191,7 @@ class Endpoint:
     settled: bool
     joined: bool
     created: str
+    address6: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

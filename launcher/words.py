@@ -140,7 +140,7 @@ def examination(found: "machines.Examination") -> str:
             ("aliases", ", ".join(machine.aliases)),
             ("state", f"{machine.state} since {machine.since[:19]}Z"),
             ("init", f"{machine.init or 'unknown'}: {found.init_says}"),
-            ("address", str(machine.address or "")),
+            ("address", _both(machine.address or "", endpoint.address6 if endpoint else None)),
             ("DNS record", found.record),
             ("MAC", machine.mac),
             ("network", machine.network),
@@ -154,6 +154,11 @@ def examination(found: "machines.Examination") -> str:
             ("capabilities", ", ".join(reasons) or "none added"),
         ]
     )
+
+
+def _both(four: object, six: str | None) -> str:
+    """Write what there is of IPv4, and of IPv6 behind it."""
+    return f"{four} {six}" if six else str(four)
 
 
 def _certain(endpoint: model.Endpoint) -> str:
@@ -177,8 +182,8 @@ def driver(status: model.DriverStatus) -> str:
         (
             network.name or network.id[:12],
             network.bridge,
-            str(network.subnet),
-            str(network.gateway),
+            _both(network.subnet, network.subnet6),
+            _both(network.gateway, network.gateway6),
             network.domain,
             str(network.dns) if network.dns_port == 53 else f"{network.dns} port {network.dns_port}",
             "yes" if network.snat else "no",
@@ -188,7 +193,7 @@ def driver(status: model.DriverStatus) -> str:
         for network in status.networks
     ]
     endpoints = [
-        (entry.name or "-", str(entry.address), entry.mac, entry.veth, entry.rung, _certain(entry))
+        (entry.name or "-", _both(entry.address, entry.address6), entry.mac, entry.veth, entry.rung, _certain(entry))
         for entry in sorted(status.endpoints, key=lambda entry: entry.address)
     ]
     if networks:

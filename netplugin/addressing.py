@@ -82,11 +82,13 @@ def provisional(network: model.Network, taken: frozenset[Address]) -> Address:
     )
 
 
-def taken(name: str | None, holder: model.Endpoint) -> model.Cannot:
+def taken(
+    name: str | None, holder: model.Endpoint, address: Address | ipaddress.IPv6Address | None = None
+) -> model.Cannot:
     """Return the refusal of an address that a live endpoint holds."""
     of = holder.name or "a container whose name is not known yet"
     return model.Cannot(
-        f"give {name} the address {holder.address}",
+        f"give {name} the address {address or holder.address}",
         why=f"the endpoint {holder.id[:12]} of {of} has it",
         hint=f"stop {of}, or give {name} another address in the zone",
         reason=model.Reason.CONFLICT,

@@ -106,7 +106,7 @@ class Agreement:
             return assigned
         self._refuse_chosen(assigned, address, network)
         self._refuse_foreign(address, network, own=assigned.address)
-        return dataclasses.replace(assigned, source=model.Source.RANGE, address=address)
+        return dataclasses.replace(assigned, source=model.Source.RANGE, address=address, address6=None)
 
     def _compared(self, address: Address, network: model.Network) -> model.Assignment:
         """Return the assignment of an address that the engine chose, for the only candidate or by its pointer.

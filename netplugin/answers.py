@@ -29,17 +29,21 @@ def details() -> Answer:
     return Answer(body={"Value": {}})
 
 
-def endpoint_created(*, address: str | None, mac: str | None, note: str) -> Answer:
-    """Return an address with its prefix length and a hardware address, each only where the request had none."""
-    interface = ({"Address": address} if address else {}) | ({"MacAddress": mac} if mac else {})
-    return Answer(body={"Interface": interface}, note=note)
+def endpoint_created(*, address: str | None, mac: str | None, note: str, address6: str | None = None) -> Answer:
+    """Return addresses with their prefix lengths and a hardware address, each only where the request had none.
+
+    The engine programs an IPv6 address also on a network that it does not know to have IPv6.
+    """
+    told = {"Address": address, "AddressIPv6": address6, "MacAddress": mac}
+    return Answer(body={"Interface": {key: text for key, text in told.items() if text}}, note=note)
 
 
-def joined(*, peer: str, gateway: str) -> Answer:
+def joined(*, peer: str, gateway: str, gateway6: str | None = None) -> Answer:
     """Return what the engine moves into the sandbox, and the default route there.
 
     The engine names the interface by the prefix and a number. A gateway must be there, or the engine adds a second
     interface on docker_gwbridge (libnetwork/default_gateway.go).
     """
     name = {"SrcName": peer, "DstPrefix": "eth"}
-    return Answer(body={"InterfaceName": name, "Gateway": gateway, "StaticRoutes": []})
+    gateways = {"Gateway": gateway} | ({"GatewayIPv6": gateway6} if gateway6 else {})
+    return Answer(body={"InterfaceName": name, **gateways, "StaticRoutes": []})

@@ -7,7 +7,7 @@ import logging
 import typing
 from collections.abc import Callable
 
-from netplugin import identity, model, registrar, store
+from netplugin import identity, inventory, ipv6, model, registrar, store
 
 QUIET = datetime.timedelta(seconds=5)
 _log = logging.getLogger("fullhost")
@@ -17,7 +17,8 @@ class Zone(typing.Protocol):
     """What is asked of DNS (netplugin.zone)."""
 
     def addresses(self, host: str, network: model.Network) -> tuple[ipaddress.IPv4Address, ...]: ...
-    def records(self, network: model.Network) -> tuple[model.Record, ...]: ...
+    def addresses6(self, host: str, network: model.Network) -> tuple[ipaddress.IPv6Address, ...]: ...
+    def records(self, network: model.Network) -> tuple[inventory.Record, ...]: ...
     def pointer(self, address: ipaddress.IPv4Address, network: model.Network) -> str | None: ...
 
 
@@ -58,6 +59,7 @@ class Assigner:
         if leased is None or network.id not in self.quiet or self.now() >= self.quiet[network.id]:
             try:
                 answers = self.zone.addresses(owner.name, network)
+                address6 = ipv6.asked(self.zone, owner.name, network)
             except model.Cannot as error:
                 if error.reason is not model.Reason.UNAVAILABLE:
                     raise
@@ -68,9 +70,15 @@ class Assigner:
             else:
                 self.quiet.pop(network.id, None)
                 address = self.registrar.address(owner.name, answers, network, at=at)
-                return model.Assignment(name=owner.name, rung=owner.rung, source=model.Source.DNS, address=address)
+                found = model.Source.DNS
+                return model.Assignment(
+                    name=owner.name, rung=owner.rung, source=found, address=address, address6=address6
+                )
         self.count("dns.silent")
-        return model.Assignment(name=owner.name, rung=owner.rung, source=model.Source.CACHE, address=leased)
+        leased6 = None if network.subnet6 is None else self.store.leased6(network.id, owner.name)
+        return model.Assignment(
+            name=owner.name, rung=owner.rung, source=model.Source.CACHE, address=leased, address6=leased6
+        )
 
     def unknown(self, network: model.Network) -> model.Assignment:
         """Return a provisional assignment, whose address is none of the zone's."""

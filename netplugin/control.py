@@ -5,7 +5,7 @@ import datetime
 import typing
 from collections.abc import Callable, Iterator, Mapping
 
-from netplugin import addressing, model, naming, store
+from netplugin import addressing, inventory, ipv6, model, naming, store
 
 Json = Mapping[str, object]
 
@@ -14,13 +14,15 @@ class Links(typing.Protocol):
     """What is asked of the kernel (netplugin.links)."""
 
     def forwarding(self, bridge: str) -> bool: ...
+    def forwarding6(self) -> bool: ...
 
 
 class Zone(typing.Protocol):
     """What is asked of DNS (netplugin.zone)."""
 
     def addresses(self, host: str, network: model.Network) -> tuple[addressing.Address, ...]: ...
-    def fleet(self, network: model.Network) -> model.Fleet: ...
+    def addresses6(self, host: str, network: model.Network) -> tuple[ipv6.Address, ...]: ...
+    def fleet(self, network: model.Network) -> inventory.Fleet: ...
 
 
 class Engine(typing.Protocol):
@@ -77,11 +79,12 @@ class Control:
         }
 
     def record(self, network_id: str, name: str) -> Json:
-        """Return the address that DNS gives a name now, by the rules of an endpoint."""
+        """Return the addresses that DNS gives a name now, by the rules of an endpoint; `address6` may be none."""
         network = self.store.network(network_id)
         host = naming.label(name, domain=network.domain)
         address = addressing.choose(host, self.zone.addresses(host, network), network)
-        return {"name": host, "address": str(address)}
+        address6 = ipv6.asked(self.zone, host, network)
+        return {"name": host, "address": str(address), "address6": None if address6 is None else str(address6)}
 
     def _network(self, network: model.Network) -> Json:
         return {
@@ -94,6 +97,9 @@ class Control:
             "domain": network.domain,
             "dns": {"address": str(network.dns.address), "port": network.dns.port},
             "snat": network.snat,
+            "subnet6": None if network.subnet6 is None else str(network.subnet6),
+            "gateway6": None if network.gateway6 is None else str(network.gateway6),
+            "snat6": network.snat6,
             "mtu": network.mtu,
             "uplink": network.uplink,
             "address": None if network.address is None else str(network.address),
@@ -113,6 +119,12 @@ class Control:
                 f"machines cannot reach the world: the kernel does not forward what comes in by {network.bridge}; "
                 "let the engine turn forwarding on (ip-forward in daemon.json), or set net.ipv4.ip_forward=1"
             )
+        if network.subnet6 is not None and not self.links.forwarding6():
+            yield (
+                f"machines cannot reach the world by IPv6: the kernel forwards none of {network.subnet6}; set "
+                "net.ipv6.conf.all.forwarding=1, first net.ipv6.conf.UPLINK.accept_ra=2 where the host has its route "
+                "from router advertisements, and see that the policy of ip6tables FORWARD is DROP"
+            )
 
 
 def _endpoint(endpoint: model.Endpoint) -> Json:
@@ -121,6 +133,7 @@ def _endpoint(endpoint: model.Endpoint) -> Json:
         "network": endpoint.network_id,
         "name": endpoint.name,
         "address": str(endpoint.address),
+        "address6": None if endpoint.address6 is None else str(endpoint.address6),
         "mac": endpoint.mac,
         "veth": naming.veth(endpoint.id).host,
         "rung": endpoint.rung,

@@ -17,6 +17,7 @@ from netplugin import (
     protocol,
     publishing,
     store,
+    transaction,
 )
 
 
@@ -53,18 +54,20 @@ class Driver:
             self.count(f"rung.{endpoint.rung}")
             self.count(f"address.{endpoint.source}")
         interface = ipaddress.IPv4Interface((endpoint.address, network.subnet.prefixlen))
+        also = "" if endpoint.address6 is None else f" address6={endpoint.address6}"
         return answers.endpoint_created(
             address=None if request.address else str(interface),
+            address6=_interface6(endpoint, network),
             mac=None if request.mac else endpoint.mac,
-            note=f"name={endpoint.name} address={endpoint.address} rung={endpoint.rung} source={endpoint.source}",
+            note=f"name={endpoint.name} address={endpoint.address}{also} rung={endpoint.rung} source={endpoint.source}",
         )
 
     def delete_endpoint(self, request: protocol.EndpointRef) -> answers.Answer:
         """Delete veth and row; what is gone already is fine. The row goes last, so that a failure is tried again."""
         self.links.delete_link(naming.veth(request.endpoint_id).host)
         endpoint = self.store.endpoint(request.endpoint_id)
-        with self.publisher.following(endpoint), self.store.transaction() as transaction:
-            transaction.remove_endpoint(request.endpoint_id)
+        with self.publisher.following(endpoint), self.store.transaction() as writes:
+            writes.remove_endpoint(request.endpoint_id)
         return answers.Answer()
 
     def join(self, request: protocol.Join) -> answers.Answer:
@@ -73,19 +76,20 @@ class Driver:
         if endpoint is None:
             raise addressing.unknown("join", request.endpoint_id)
         settled = endpoint.settled or self.assigner.verify(endpoint)
-        with self.publisher.following(endpoint), self.store.transaction() as transaction:
-            transaction.seat(endpoint.id, request.sandbox)
+        with self.publisher.following(endpoint), self.store.transaction() as writes:
+            writes.seat(endpoint.id, request.sandbox)
             if settled:
-                transaction.settle(endpoint.id)
+                writes.settle(endpoint.id)
         if not settled:
             self.wake()
-        return answers.joined(peer=naming.veth(endpoint.id).peer, gateway=str(network.gateway))
+        gateway6 = None if endpoint.address6 is None else str(network.gateway6)
+        return answers.joined(peer=naming.veth(endpoint.id).peer, gateway=str(network.gateway), gateway6=gateway6)
 
     def leave(self, request: protocol.EndpointRef) -> answers.Answer:
         """Note that no sandbox has the endpoint; it may be unknown, or have left before."""
         endpoint = self.store.endpoint(request.endpoint_id)
-        with self.publisher.following(endpoint), self.store.transaction() as transaction:
-            transaction.unseat(request.endpoint_id)
+        with self.publisher.following(endpoint), self.store.transaction() as writes:
+            writes.unseat(request.endpoint_id)
         return answers.Answer()
 
     def describe(self, request: protocol.EndpointRef) -> answers.Answer:
@@ -97,25 +101,33 @@ class Driver:
         veth = naming.veth(request.endpoint_id)
         assigned = self.agreement.assign(request.name, request.address, request.mac, network)
         with contextlib.ExitStack() as after, contextlib.ExitStack() as undo:
-            with self.store.transaction() as transaction:
+            with self.store.transaction() as writes:
                 endpoint = _endpoint(request, assigned, self._address(assigned, network), self.now())
-                holder = self.store.holder(network.id, endpoint.address)
-                if holder is not None:
-                    port = self.links.port(naming.veth(holder.id).host)
-                    if not addressing.supersedes(endpoint, holder, port):
-                        raise addressing.taken(endpoint.name, holder)
-                    after.enter_context(self.publisher.following(holder))
-                    transaction.remove_endpoint(holder.id)
-                    self.links.delete_link(naming.veth(holder.id).host)
-                transaction.add_endpoint(endpoint)
+                superseded = self._take(endpoint, writes, after)
+                writes.add_endpoint(endpoint)
                 if endpoint.name is not None and endpoint.source is model.Source.DNS:
-                    transaction.lease(network.id, endpoint.name, endpoint.address)
+                    writes.lease(network.id, endpoint.name, endpoint.address, endpoint.address6)
                 undo.callback(self.links.delete_link, veth.host)
                 self.links.create_veth(veth, network)
             undo.pop_all()
-        if holder is not None:
+        for _ in range(superseded):
             self.count("superseded")
         return endpoint
+
+    def _take(self, endpoint: model.Endpoint, writes: transaction.Transaction, after: contextlib.ExitStack) -> int:
+        """Have endpoints go that have an address of the new one, each superseded by it; return how many they were."""
+        superseded = 0
+        for address in (endpoint.address, endpoint.address6):
+            holder = None if address is None else self.store.holder(endpoint.network_id, address)
+            if holder is None:
+                continue
+            if not addressing.supersedes(endpoint, holder, self.links.port(naming.veth(holder.id).host)):
+                raise addressing.taken(endpoint.name, holder, address)
+            after.enter_context(self.publisher.following(holder))
+            writes.remove_endpoint(holder.id)
+            self.links.delete_link(naming.veth(holder.id).host)
+            superseded += 1
+        return superseded
 
     def _address(self, assigned: model.Assignment, network: model.Network) -> ipaddress.IPv4Address:
         """Return the assigned address, or pick a provisional one, under the write lock, so that nobody else does."""
@@ -140,4 +152,12 @@ def _endpoint(
         source=assigned.source,
         created=now,
         settled=assigned.settled,
+        address6=assigned.address6,
     )
+
+
+def _interface6(endpoint: model.Endpoint, network: model.Network) -> str | None:
+    """Return the endpoint's IPv6 address with the length of the network's prefix, if it has one."""
+    if endpoint.address6 is None or network.subnet6 is None:
+        return None
+    return f"{endpoint.address6}/{network.subnet6.prefixlen}"

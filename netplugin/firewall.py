@@ -10,6 +10,7 @@ import shutil
 from netplugin import exposure, model, naming, programs, rules
 
 _VARIANTS = ("iptables", "iptables-nft", "iptables-legacy")
+_VARIANTS6 = ("ip6tables", "ip6tables-nft", "ip6tables-legacy")
 _USER_CHAIN, _FALLBACK_CHAIN, _HOST_CHAIN = "DOCKER-USER", "FORWARD", "INPUT"
 Ways = tuple[exposure.Way, ...]
 _LEADS = "chain published {"
@@ -21,6 +22,8 @@ _SEALED = re.compile(r"^\tchain (sealed-[0-9a-f]{16}) \{\n\t\}\n", re.MULTILINE)
 def missing(network: model.Network, ways: Ways = ()) -> tuple[str, ...]:
     """Return what is missing or was changed by others, nothing where all stands; touch nothing."""
     table = [] if _table_stands(network, ways) else [f"nft table {naming.table(network.id)}"]
+    if not _table6_stands(network):
+        table.append(f"nft table ip6 {naming.table(network.id)}")
     return (*table, *(" ".join(command) for command in _missing_passes(network)))
 
 
@@ -28,9 +31,11 @@ def ensure(network: model.Network, ways: Ways = ()) -> None:
     """Put back what is missing or was changed."""
     if not _table_stands(network, ways):
         translate(network, ways)
+    if not _table6_stands(network):
+        _write("ip6", network, rules.table6(network))
     for command in _missing_passes(network):
         programs.run(command)
-    for variant, chain in _places():
+    for variant, chain in _all_places(network):
         if chain == _USER_CHAIN:
             _delete_marked(variant, _FALLBACK_CHAIN, naming.mark(network.id))
 
@@ -39,7 +44,7 @@ def translate(network: model.Network, ways: Ways) -> None:
     """Write the table so that it leads these ways, and no other; what stands in other tables is not looked at."""
     if not ways and _LEADS in _listed(network):  # first: the bridge is never open without the rules that guard it
         _route_loopback(network.bridge, on=False)
-    _write(network, ways)
+    _write("ip", network, rules.table(network, ways))
     if ways:
         _route_loopback(network.bridge, on=True)
 
@@ -50,20 +55,23 @@ def delete(network_id: str) -> None:
     for bridge in _GUARDED.findall(programs.attempt(_listing(network_id)) or ""):
         _route_loopback(bridge, on=False)
     programs.run(["nft", "-f", "-"], text=f"add table ip {table}\ndelete table ip {table}\n")
-    for variant in _variants():
+    six = programs.attempt(_listing(network_id, "ip6")) is not None
+    for variant in _variants(_VARIANTS) + (_variants(_VARIANTS6) if six else []):
         for chain in (_USER_CHAIN, _FALLBACK_CHAIN, _HOST_CHAIN):
             _delete_marked(variant, chain, naming.mark(network_id))
+    if six:  # last: as long as it is there, a deletion that failed half way knows what to look for when tried again
+        programs.run(["nft", "-f", "-"], text=f"add table ip6 {table}\ndelete table ip6 {table}\n")
 
 
-def _write(network: model.Network, ways: Ways) -> None:
+def _write(family: str, network: model.Network, text: str) -> None:
     """Write the table, and seal it: an empty chain, which no packet sees, bears the digest of what the kernel lists.
 
     So every later life of the driver can tell a table that stands from one that others changed, whatever words this
     version of nft lists it with. A table that was written and not sealed is written again.
     """
-    programs.run(["nft", "-f", "-"], text=rules.table(network, ways))
-    seal = rules.seal(network, ways, programs.run(_listing(network.id)))
-    programs.run(["nft", "add", "chain", "ip", naming.table(network.id), seal])
+    programs.run(["nft", "-f", "-"], text=text)
+    seal = rules.seal(text, programs.run(_listing(network.id, family)))
+    programs.run(["nft", "add", "chain", family, naming.table(network.id), seal])
 
 
 def _listed(network: model.Network) -> str:
@@ -72,8 +80,17 @@ def _listed(network: model.Network) -> str:
 
 def _table_stands(network: model.Network, ways: Ways) -> bool:
     listed = _listed(network)
-    sealed = _SEALED.findall(listed) == [rules.seal(network, ways, _SEALED.sub("", listed))]
-    return sealed and (not ways or _routes_loopback(network))
+    return _is_sealed(rules.table(network, ways), listed) and (not ways or _routes_loopback(network))
+
+
+def _table6_stands(network: model.Network) -> bool:
+    if network.subnet6 is None:
+        return True
+    return _is_sealed(rules.table6(network), programs.attempt(_listing(network.id, "ip6")) or "")
+
+
+def _is_sealed(text: str, listed: str) -> bool:
+    return _SEALED.findall(listed) == [rules.seal(text, _SEALED.sub("", listed))]
 
 
 def _routes_loopback(network: model.Network) -> bool:
@@ -100,17 +117,17 @@ def _loopback(bridge: str) -> pathlib.Path:
     return pathlib.Path(f"/proc/sys/net/ipv4/conf/{bridge}/route_localnet")
 
 
-def _listing(network_id: str) -> list[str]:
-    return ["nft", "--stateless", "list", "table", "ip", naming.table(network_id)]
+def _listing(network_id: str, family: str = "ip") -> list[str]:
+    return ["nft", "--stateless", "list", "table", family, naming.table(network_id)]
 
 
 def _missing_passes(network: model.Network) -> list[list[str]]:
     """Return the commands that insert what is not in the chains."""
     found = []
-    for variant, chain in _places():
-        call = [variant, "-w", str(programs.SECONDS)]
-        wished = [(chain, rule) for rule in rules.passes(network)]
-        wished += [(_HOST_CHAIN, rule) for rule in rules.admissions(network)]
+    for variant, chain in _all_places(network):
+        call, six = [variant, "-w", str(programs.SECONDS)], variant in _VARIANTS6
+        wished = [(chain, rule) for rule in (rules.passes6(network) if six else rules.passes(network))]
+        wished += [] if six else [(_HOST_CHAIN, rule) for rule in rules.admissions(network)]
         found += [
             [*call, "-I", where, "1", *rule]
             for where, rule in wished
@@ -119,14 +136,18 @@ def _missing_passes(network: model.Network) -> list[list[str]]:
     return found
 
 
-def _places() -> list[tuple[str, str]]:
+def _all_places(network: model.Network) -> list[tuple[str, str]]:
+    return _places(_VARIANTS) + ([] if network.subnet6 is None else _places(_VARIANTS6))
+
+
+def _places(names: tuple[str, ...]) -> list[tuple[str, str]]:
     """Return each iptables variant that has a say, with the chain there for our rules.
 
     What one of them drops no other one lets through. Docker's chain shows which variant the engine writes with. Before
     the engine's first start it is not there yet, and after `iptables -F` nothing leads to it until the engine starts
     again: then FORWARD itself, where the rules stand as well until the keeper finds the way to Docker's chain.
     """
-    variants, places = _variants(), []
+    variants, places = _variants(names), []
     for variant in variants:
         call = [variant, "-w", str(programs.SECONDS)]
         if programs.attempt([*call, "-C", _FALLBACK_CHAIN, "-j", _USER_CHAIN]) is not None:
@@ -136,21 +157,21 @@ def _places() -> list[tuple[str, str]]:
     return places or [(variant, _FALLBACK_CHAIN) for variant in variants[:1]]
 
 
-def _variants() -> list[str]:
+def _variants(names: tuple[str, ...]) -> list[str]:
     """Return the installed variants, each by one name: Debian's `iptables` is another word for one of the others.
 
     The legacy one is left out where its tables are not in use, since asking it loads them.
     """
     found: dict[str, str] = {}
-    for variant in _VARIANTS:
+    for variant in names:
         if (path := shutil.which(variant)) is not None:
             found.setdefault(os.path.realpath(path), variant)
-    return [variant for path, variant in found.items() if "legacy" not in path or _legacy_in_use()]
+    return [variant for path, variant in found.items() if "legacy" not in path or _legacy_in_use(names[0])]
 
 
-def _legacy_in_use() -> bool:
+def _legacy_in_use(family: str) -> bool:
     try:
-        return bool(pathlib.Path("/proc/net/ip_tables_names").read_text())
+        return bool(pathlib.Path(f"/proc/net/{family.replace('tables', '_tables')}_names").read_text())
     except OSError:
         return False
 

@@ -24,7 +24,9 @@ class Ipam:
     def request_pool(self, request: allocation.RequestPool) -> answers.Answer:
         """Answer with the pool that was asked for: a subnet is the user's choice, never the driver's."""
         if request.ipv6:
-            raise model.Cannot("give a pool", why="IPv6 is not served yet", hint=f"type: {_CREATE}")
+            raise model.Cannot(
+                "give a pool", why="IPv6 is served with --ipam-driver null alone", hint=f"type: {_CREATE}"
+            )
         if not request.pool:
             raise model.Cannot("give a pool", why="no subnet was asked for", hint=f"type: {_CREATE}")
         if request.part:

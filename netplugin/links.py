@@ -1,5 +1,6 @@
 """Bridges and veth pairs, over netlink (pyroute2), in the network namespace in which the driver runs."""
 
+import contextlib
 import dataclasses
 import errno
 import ipaddress
@@ -14,6 +15,7 @@ from pyroute2.netlink.rtnl import ifinfmsg
 from netplugin import dump, model, naming, rtnetlink
 
 _IFF_UP = 1  # linux/if.h
+_NODAD = 0x2  # IFA_F_NODAD (linux/if_addr.h)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +42,8 @@ def ensure_bridge(network: model.Network) -> None:
             if interface is not None and interface.ip not in _addresses(netlink, index):
                 prefix = interface.network.prefixlen
                 netlink.addr("add", index=index, address=str(interface.ip), prefixlen=prefix)
+            if network.interface6 is not None and network.gateway6 not in _addresses6(netlink, index):
+                _bear6(netlink, index, network.interface6, name)
             netlink.link("set", index=index, state="up")
         except exceptions.NetlinkError as error:
             raise _kernel_refused(f"make the bridge {name}", error.code) from error
@@ -53,6 +57,8 @@ def check_bridge(network: model.Network) -> None:
         if interface is not None and interface.ip not in _addresses(netlink, index):
             whose = "the gateway's address" if network.routed_here else "the address"
             raise _bridge_refused(name, f"it stood before and does not bear {whose} {interface}")
+        if network.interface6 is not None and network.gateway6 not in _addresses6(netlink, index):
+            raise _bridge_refused(name, f"it stood before and does not bear the gateway's address {network.interface6}")
         found = _find(netlink, name)
         if found is not None and not found.up:
             raise _bridge_refused(name, "it stood before and is down")
@@ -63,6 +69,8 @@ def stands(network: model.Network) -> bool:
     with pyroute2.IPRoute() as netlink:
         found = _find(netlink, network.bridge)
         if found is None or found.kind != "bridge" or not found.up:
+            return False
+        if network.gateway6 is not None and network.gateway6 not in _addresses6(netlink, found.index):
             return False
         return network.address is None or network.address in _addresses(netlink, found.index)
 
@@ -153,6 +161,14 @@ def forwarding(bridge: str) -> bool:
         return False
 
 
+def forwarding6() -> bool:
+    """Tell whether the kernel forwards IPv6; it is one switch for all interfaces (ip6_forward in net/ipv6)."""
+    try:
+        return pathlib.Path("/proc/sys/net/ipv6/conf/all/forwarding").read_text().strip() != "0"
+    except OSError:
+        return False
+
+
 def _port(bridge: str | None, *, up: bool, elsewhere: bool) -> model.Port:
     """Return a port; the kernel tells IFLA_LINK_NETNSID of a link only where its peer is in another namespace."""
     return model.Port(bridge=bridge, up=up, peer=model.Whereabouts.AWAY if elsewhere else model.Whereabouts.HERE)
@@ -190,6 +206,19 @@ def _bridge(netlink: pyroute2.IPRoute, name: str) -> int:
 def _addresses(netlink: pyroute2.IPRoute, index: int) -> set[ipaddress.IPv4Address]:
     found = netlink.get_addr(index=index, family=socket.AF_INET)
     return {ipaddress.IPv4Address(address.get("address")) for address in found}
+
+
+def _addresses6(netlink: pyroute2.IPRoute, index: int) -> set[ipaddress.IPv6Address]:
+    found = netlink.get_addr(index=index, family=socket.AF_INET6)
+    return {ipaddress.IPv6Address(address.get("address")) for address in found}
+
+
+def _bear6(netlink: pyroute2.IPRoute, index: int, interface: ipaddress.IPv6Interface, bridge: str) -> None:
+    """Give the bridge its IPv6 address at once, not after duplicates are looked for; machines tell it no routes."""
+    with contextlib.suppress(OSError):  # a managed plugin has /proc/sys read-only
+        pathlib.Path(f"/proc/sys/net/ipv6/conf/{bridge}/accept_ra").write_text("0")
+    prefix = interface.network.prefixlen
+    netlink.addr("add", index=index, address=str(interface.ip), prefixlen=prefix, family=socket.AF_INET6, flags=_NODAD)
 
 
 def _bridge_refused(name: str, why: str) -> model.Cannot:

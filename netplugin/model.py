@@ -86,6 +86,7 @@ class Network:
     the part of the subnet for provisional addresses. `address` is the bridge's own: the gateway's where the host is
     the machines' router; another or none where the gateway is on the LAN, to which `parent` leads, or VLAN `vlan` of
     it (IEEE 802.1Q). `uplink_made` says that the driver made the VLAN's interface.
+    `subnet6`, with `gateway6`, is there where machines have IPv6 as well; `snat6` is for it what `snat` is for IPv4.
     """
 
     id: str
@@ -106,6 +107,9 @@ class Network:
     parent: str | None = None
     vlan: int | None = None
     uplink_made: bool = False
+    subnet6: ipaddress.IPv6Network | None = None
+    gateway6: ipaddress.IPv6Address | None = None
+    snat6: bool = True
 
     @property
     def uplink(self) -> str | None:
@@ -127,13 +131,20 @@ class Network:
         """The gateway's address with the prefix length of the subnet, as the bridge bears it."""
         return ipaddress.IPv4Interface((self.gateway, self.subnet.prefixlen))
 
+    @property
+    def interface6(self) -> ipaddress.IPv6Interface | None:
+        """The IPv6 gateway's address with the length of the prefix, as the bridge bears it; None without IPv6."""
+        if self.subnet6 is None or self.gateway6 is None:
+            return None
+        return ipaddress.IPv6Interface((self.gateway6, self.subnet6.prefixlen))
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Endpoint:
     """An endpoint: whose it is, who said so, and what it was given; `sandbox` from Join until Leave, then `left`.
 
     It is `settled` once its name is known for sure and its address is what DNS gives the name; until then the
-    keeper looks after it.
+    keeper looks after it. `address6` is what an AAAA record gives the name as well.
     """
 
     id: str
@@ -147,6 +158,7 @@ class Endpoint:
     settled: bool
     sandbox: str | None = None
     left: bool = False
+    address6: ipaddress.IPv6Address | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -209,6 +221,7 @@ class Assignment:
     rung: Rung
     source: Source
     address: ipaddress.IPv4Address | None = None
+    address6: ipaddress.IPv6Address | None = None
     avoid: frozenset[ipaddress.IPv4Address] = frozenset()
 
     @property
@@ -223,24 +236,3 @@ class Attachment:
 
     container: str | None
     name: str
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Record:
-    """A name of the zone, relative to it, with its addresses inside the subnet."""
-
-    name: str
-    addresses: tuple[ipaddress.IPv4Address, ...]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Fleet:
-    """A zone as the inventory: records by name, and for addresses with several names the one in the PTR.
-
-    `texts` are the TXT records of `_fhv.NAME` by NAME, each the character-strings of one record (RFC 1035, 3.3.14).
-    """
-
-    serial: int
-    records: tuple[Record, ...]
-    pointers: dict[ipaddress.IPv4Address, str]
-    texts: dict[str, tuple[tuple[str, ...], ...]] = dataclasses.field(default_factory=dict)

@@ -10,6 +10,7 @@ from netplugin import (
     allocation,
     answers,
     deadline,
+    ipv6,
     model,
     naming,
     options,
@@ -82,6 +83,7 @@ class Networks:
         plain = options.network(request.network_id, given, defaults=self.defaults, created=self.now())
         wish = dataclasses.replace(plain, ipam=kind, mtu=self._mtu(plain, given))
         refusals.refuse_choice(wish)
+        ipv6.refuse_unserved(wish)
         if wish.unlisted is model.Unlisted.REGISTER:
             self.registrar.updater(wish, "names")
         if any(network.id == wish.id for network in self.store.networks()):

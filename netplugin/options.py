@@ -5,7 +5,7 @@ import ipaddress
 import typing
 from collections.abc import Callable, Mapping
 
-from netplugin import model, naming, parents
+from netplugin import ipv6, model, naming, parents
 
 PREFIX = "fullhost."
 KEYS = (
@@ -22,6 +22,9 @@ KEYS = (
     "vlan",
     "address",
     "unlisted",
+    "subnet6",
+    "gateway6",
+    "snat6",
 )
 DEFAULTS: Mapping[str, str] = {
     "bridge": "br0",
@@ -33,6 +36,8 @@ DEFAULTS: Mapping[str, str] = {
     "parent": parents.NONE,
     "vlan": parents.NONE,
     "unlisted": "refuse",
+    "subnet6": ipv6.NONE,
+    "snat6": "true",
 }
 # The engine itself reads these from a network's options (28.0 on); they come along to the driver.
 _ENGINE_KEYS = frozenset({"com.docker.network.advertise_addr_nmsgs", "com.docker.network.advertise_addr_ms"})
@@ -60,6 +65,7 @@ def network(
     if not dynamic.subnet_of(subnet):
         raise _refused("range", str(dynamic), f"it is no part of {subnet}")
     texts |= parents.defaults(texts, known, network_id=network_id, gateway=gateway)
+    subnet6 = _parse(texts, "subnet6", ipv6.subnet)
     return model.Network(
         id=network_id,
         bridge=_parse(texts, "bridge", naming.interface),
@@ -76,7 +82,21 @@ def network(
         address=_address(texts, gateway, subnet),
         parent=_parse(texts, "parent", parents.parent),
         vlan=_parse(texts, "vlan", parents.vlan),
+        subnet6=subnet6,
+        gateway6=None if subnet6 is None else _gateway6(texts, known, subnet6),
+        snat6=_parse(texts, "snat6", _boolean),
     )
+
+
+def _gateway6(
+    texts: Mapping[str, str], known: Mapping[str, str], subnet6: ipaddress.IPv6Network
+) -> ipaddress.IPv6Address:
+    """Return the IPv6 gateway: the first address of the prefix after the routers' anycast one, if none is given."""
+    given = texts if "subnet6" not in known or "gateway6" in known else {}
+    gateway = _parse({"gateway6": str(subnet6[1]), **given}, "gateway6", ipaddress.IPv6Address)
+    if gateway not in subnet6 or gateway == subnet6.network_address:
+        raise _refused("gateway6", str(gateway), f"it is no host of {subnet6}")
+    return gateway
 
 
 def _address(
@@ -123,6 +143,8 @@ def _same(wish: model.Network, other: model.Network) -> str | None:
         return f"bridge {wish.bridge}"
     if wish.uplink is not None and wish.uplink == other.uplink:
         return f"interface {wish.uplink} in its bridge {other.bridge}"
+    if wish.subnet6 is not None and other.subnet6 is not None and wish.subnet6.overlaps(other.subnet6):
+        return f"part of {wish.subnet6} ({other.subnet6})"
     return f"part of {wish.subnet} ({other.subnet})" if wish.subnet.overlaps(other.subnet) else None
 
 

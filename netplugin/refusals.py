@@ -18,7 +18,7 @@ def refuse_unserved(*, pools: tuple[str, ...], reserved: bool, ipv4: bool, ipv6:
     elif reserved:
         why = "addresses are reserved in the zone here (--aux-address): a name with an A record has its own"
     elif ipv6:
-        why = "IPv6 is not served yet"
+        why = f"IPv6 comes with -o {options.PREFIX}subnet6=PREFIX here, and without --ipv6"
     elif internal:
         why = "a network without a way out (--internal) is not served yet"
     else:

@@ -8,7 +8,7 @@ import logging
 import typing
 from collections.abc import Callable, Iterator
 
-from netplugin import addressing, deadline, model, registration, store
+from netplugin import addressing, deadline, inventory, model, registration, store
 
 Address = ipaddress.IPv4Address
 FRESH = datetime.timedelta(seconds=1)  # so long the addresses of a zone that was transferred are believed
@@ -18,7 +18,7 @@ _log = logging.getLogger("fullhost")
 class Zone(typing.Protocol):
     """What is asked of DNS (netplugin.zone)."""
 
-    def records(self, network: model.Network) -> tuple[model.Record, ...]: ...
+    def records(self, network: model.Network) -> tuple[inventory.Record, ...]: ...
     def owner(self, host: str, network: model.Network) -> str | None: ...
 
 

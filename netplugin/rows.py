@@ -33,6 +33,9 @@ def of_network(network: model.Network) -> tuple[Value, ...]:
         network.vlan,
         network.uplink_made,
         network.unlisted,
+        None if network.subnet6 is None else str(network.subnet6),
+        None if network.gateway6 is None else str(network.gateway6),
+        network.snat6,
     )
 
 
@@ -50,6 +53,7 @@ def of_endpoint(endpoint: model.Endpoint) -> tuple[Value, ...]:
         endpoint.settled,
         endpoint.sandbox,
         endpoint.left,
+        None if endpoint.address6 is None else str(endpoint.address6),
     )
 
 
@@ -114,6 +118,9 @@ def network(row: Row) -> model.Network:
         vlan=None if row["vlan"] is None else int(row["vlan"]),
         uplink_made=bool(row["uplink_made"]),
         unlisted=model.Unlisted(str(row["unlisted"])),
+        subnet6=None if row["subnet6"] is None else ipaddress.IPv6Network(str(row["subnet6"])),
+        gateway6=address6(row["gateway6"]),
+        snat6=bool(row["snat6"]),
     )
 
 
@@ -131,6 +138,7 @@ def endpoint(row: Row) -> model.Endpoint:
         created=datetime.datetime.fromisoformat(str(row["created"])),
         sandbox=_optional(row["sandbox"]),
         left=bool(row["left"]),
+        address6=address6(row["address6"]),
     )
 
 
@@ -163,6 +171,11 @@ def registered(row: Row) -> registration.Registration:
         container=_optional(row["container"]),
         own=bool(row["own"]),
     )
+
+
+def address6(value: Value) -> ipaddress.IPv6Address | None:
+    """Return the IPv6 address of a column that may have none."""
+    return None if value is None else ipaddress.IPv6Address(str(value))
 
 
 def _optional(value: Value) -> str | None:

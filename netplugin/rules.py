@@ -75,6 +75,37 @@ def _back(network: model.Network) -> list[str]:
     ]
 
 
+def table6(network: model.Network) -> str:
+    """Return the table of a network's IPv6, in the same way: NAT66, and nothing new comes in, or routed and open."""
+    name, bridge, subnet = naming.table(network.id), network.bridge, network.subnet6
+    lines = [f"add table ip6 {name}", f"delete table ip6 {name}", f"table ip6 {name} {{"]
+    if network.snat6:
+        lines += [
+            "  chain postrouting {",
+            "    type nat hook postrouting priority srcnat; policy accept;",
+            f"    ip6 saddr {subnet} ip6 daddr != {subnet} counter masquerade",
+            "  }",
+            "  chain forward {",
+            "    type filter hook forward priority filter; policy accept;",
+            f'    oifname "{bridge}" iifname != "{bridge}" ct state established,related accept',
+            f'    oifname "{bridge}" iifname != "{bridge}" counter drop',
+            "  }",
+        ]
+    return "\n".join([*lines, "}", ""])
+
+
+def passes6(network: model.Network) -> tuple[tuple[str, ...], ...]:
+    """Return what `passes` does for IPv6, where it has it; br_netfilter sends neighbours' frames through, too."""
+    if network.subnet6 is None:
+        return ()
+    comment = ("-m", "comment", "--comment", naming.mark(network.id), "-j", "ACCEPT")
+    back = ("-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED")
+    outward = ("-s", str(network.subnet6), "-i", network.bridge, *comment)
+    inward = ("-d", str(network.subnet6), "-o", network.bridge, *(back if network.snat6 else ()), *comment)
+    among = ("-i", network.bridge, "-o", network.bridge, *comment)  # neighbour discovery has link-local addresses
+    return outward, inward, among
+
+
 def passes(network: model.Network) -> tuple[tuple[str, ...], ...]:
     """Return the rules that let the network through Docker's FORWARD policy DROP, each as iptables words.
 
@@ -102,7 +133,7 @@ def admissions(network: model.Network) -> tuple[tuple[str, ...], ...]:
     return tuple((*to, "-p", kind, "-m", kind, "--dport", str(network.dns.port), *comment) for kind in ("udp", "tcp"))
 
 
-def seal(network: model.Network, ways: tuple[exposure.Way, ...], listed: str) -> str:
+def seal(text: str, listed: str) -> str:
     """Return the name of the chain that seals a table: of what was wished, and what the kernel lists of it."""
-    lines = [table(network, ways), *filter(None, listed.splitlines())]
+    lines = [text, *filter(None, listed.splitlines())]
     return "sealed-" + hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

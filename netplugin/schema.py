@@ -15,24 +15,26 @@ CREATE TABLE registration (
 ) STRICT;
 CREATE TABLE identity (owner TEXT NOT NULL) STRICT;
 """
+_IPV6 = "CREATE UNIQUE INDEX endpoint_address6 ON endpoint (network_id, address6)"
 SCHEMA = """
 CREATE TABLE network (
     id TEXT PRIMARY KEY, bridge TEXT NOT NULL UNIQUE, bridge_made INTEGER NOT NULL, subnet TEXT NOT NULL,
     gateway TEXT NOT NULL, domain TEXT NOT NULL, dns_address TEXT NOT NULL, dns_port INTEGER NOT NULL,
     snat INTEGER NOT NULL, mtu INTEGER NOT NULL, range TEXT NOT NULL, stale TEXT NOT NULL, created TEXT NOT NULL,
-    ipam TEXT NOT NULL, address TEXT, parent TEXT, vlan INTEGER, uplink_made INTEGER NOT NULL, unlisted TEXT NOT NULL
+    ipam TEXT NOT NULL, address TEXT, parent TEXT, vlan INTEGER, uplink_made INTEGER NOT NULL, unlisted TEXT NOT NULL,
+    subnet6 TEXT, gateway6 TEXT, snat6 INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE endpoint (
     id TEXT PRIMARY KEY, network_id TEXT NOT NULL REFERENCES network (id), name TEXT,
     address TEXT NOT NULL, mac TEXT NOT NULL, rung TEXT NOT NULL, source TEXT NOT NULL, created TEXT NOT NULL,
-    settled INTEGER NOT NULL, sandbox TEXT, left INTEGER NOT NULL, UNIQUE (network_id, address)
+    settled INTEGER NOT NULL, sandbox TEXT, left INTEGER NOT NULL, address6 TEXT, UNIQUE (network_id, address)
 ) STRICT;
 CREATE TABLE move (
     container TEXT PRIMARY KEY, network_id TEXT NOT NULL REFERENCES network (id), endpoint_id TEXT NOT NULL,
     name TEXT NOT NULL, aliases TEXT NOT NULL, options TEXT NOT NULL, address TEXT
 ) STRICT;
 CREATE TABLE lease (
-    network_id TEXT NOT NULL REFERENCES network (id), name TEXT NOT NULL, address TEXT NOT NULL,
+    network_id TEXT NOT NULL REFERENCES network (id), name TEXT NOT NULL, address TEXT NOT NULL, address6 TEXT,
     PRIMARY KEY (network_id, name)
 ) STRICT;
 """
@@ -43,7 +45,10 @@ MIGRATIONS = {
         "ALTER TABLE network ADD COLUMN address TEXT; UPDATE network SET address = gateway;"
         "ALTER TABLE network ADD COLUMN parent TEXT; ALTER TABLE network ADD COLUMN vlan INTEGER;"
         "ALTER TABLE network ADD COLUMN uplink_made INTEGER NOT NULL DEFAULT 0;"
-        "ALTER TABLE network ADD COLUMN unlisted TEXT NOT NULL DEFAULT 'refuse'"
+        "ALTER TABLE network ADD COLUMN unlisted TEXT NOT NULL DEFAULT 'refuse';"
+        "ALTER TABLE network ADD COLUMN subnet6 TEXT; ALTER TABLE network ADD COLUMN gateway6 TEXT;"
+        "ALTER TABLE network ADD COLUMN snat6 INTEGER NOT NULL DEFAULT 1;"
+        "ALTER TABLE endpoint ADD COLUMN address6 TEXT; ALTER TABLE lease ADD COLUMN address6 TEXT"
     ),
 }
 
@@ -51,5 +56,5 @@ MIGRATIONS = {
 def statements(version: int) -> list[str]:
     """Return what a file of the version needs to be one of VERSION, in order; version 0 is a new file."""
     scripts = [MIGRATIONS[old] for old in range(version, VERSION)] if version else [SCHEMA]
-    scripts += [_EXPOSURES, _REGISTRATIONS] if version < 3 else []
+    scripts += [_EXPOSURES, _REGISTRATIONS, _IPV6] if version < 3 else []
     return [statement for statement in ";".join(scripts).split(";") if statement.strip()]

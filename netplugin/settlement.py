@@ -11,7 +11,7 @@ import logging
 import typing
 from collections.abc import Callable
 
-from netplugin import addressing, deadline, model, naming, registrar, store
+from netplugin import addressing, deadline, ipv6, model, naming, registrar, store
 
 _log = logging.getLogger("fullhost")
 
@@ -20,6 +20,7 @@ class Zone(typing.Protocol):
     """What is asked of DNS (netplugin.zone)."""
 
     def addresses(self, host: str, network: model.Network) -> tuple[ipaddress.IPv4Address, ...]: ...
+    def addresses6(self, host: str, network: model.Network) -> tuple[ipaddress.IPv6Address, ...]: ...
 
 
 class Engine(typing.Protocol):
@@ -77,15 +78,16 @@ class Settler:
         try:
             name = self._name(endpoint, attachment, network)
             address = self._address(endpoint, name, network)
-            if address == endpoint.address and endpoint.name in {name, None}:
+            address6 = self._address6(name, network)
+            if (address, address6) == (endpoint.address, endpoint.address6) and endpoint.name in {name, None}:
                 with self.store.transaction() as transaction:
                     transaction.rename(network.id, address, name)
                     transaction.settle(endpoint.id)
-                    transaction.lease(network.id, name, address)
+                    transaction.lease(network.id, name, address, address6)
                 self.moved.pop(attachment.container or "", None)
                 self.count(f"settled.{endpoint.rung}")
             elif attachment.container is not None:
-                self._move(endpoint, attachment.container, name, address, network)
+                self._move(endpoint, attachment.container, name, (address, address6), network)
             self.told.pop(endpoint.id, None)
         except model.Cannot as error:
             if self.told.get(endpoint.id) != str(error):
@@ -99,6 +101,10 @@ class Settler:
             answers = self.zone.addresses(name, network)
             return self.registrar.address(name, answers, network, at=endpoint.address)
 
+    def _address6(self, name: str, network: model.Network) -> ipaddress.IPv6Address | None:
+        with deadline.within(deadline.WORK_SECONDS):
+            return ipv6.asked(self.zone, name, network)
+
     def _name(self, endpoint: model.Endpoint, attachment: model.Attachment, network: model.Network) -> str:
         """Return the name that the endpoint should have: the one in its option, else the container's own."""
         if endpoint.rung in {model.Rung.OPTION, model.Rung.ADDRESS} and endpoint.name is not None:
@@ -110,7 +116,7 @@ class Settler:
         endpoint: model.Endpoint,
         container: str,
         name: str,
-        address: ipaddress.IPv4Address,
+        own: tuple[ipaddress.IPv4Address, ipaddress.IPv6Address | None],
         network: model.Network,
     ) -> None:
         """Move the container, unless another one lives at the address: then it would only lose what it has.
@@ -118,6 +124,7 @@ class Settler:
         The address is remembered first, for an endpoint that is made while DNS is not asked; and nobody is moved to
         the same place twice, however often it is found elsewhere.
         """
+        address, address6 = own
         if endpoint.rung is model.Rung.ADDRESS:
             raise model.Cannot(
                 f"move {name} to {address}",
@@ -126,9 +133,10 @@ class Settler:
             )
         if network.ipam is model.Ipam.CHOSEN:
             raise addressing.chosen(name, endpoint.address, address, network)
-        holder = self.store.holder(endpoint.network_id, address)
-        if holder is not None and holder.id != endpoint.id:
-            raise addressing.taken(name, holder)
+        for wish in own:
+            holder = None if wish is None else self.store.holder(endpoint.network_id, wish)
+            if holder is not None and holder.id != endpoint.id:
+                raise addressing.taken(name, holder, wish)
         if self.moved.get(container) == (name, address):
             raise model.Cannot(
                 f"move {name} to {address}",
@@ -140,7 +148,7 @@ class Settler:
         if network.ipam is not model.Ipam.NULL:
             move = dataclasses.replace(move, address=address)
         with self.store.transaction() as transaction:
-            transaction.lease(endpoint.network_id, name, address)
+            transaction.lease(endpoint.network_id, name, address, address6)
             transaction.begin(move)
         self.moved[container] = (name, address)
         self._complete(move)

@@ -47,9 +47,10 @@ class Store:
         """Return an endpoint, or None."""
         return next(map(rows.endpoint, self._read("SELECT * FROM endpoint WHERE id = ?", endpoint_id)), None)
 
-    def holder(self, network_id: str, address: ipaddress.IPv4Address) -> model.Endpoint | None:
+    def holder(self, network_id: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> model.Endpoint | None:
         """Return the endpoint that has an address of the network, or None."""
-        query = "SELECT * FROM endpoint WHERE network_id = ? AND address = ?"
+        column = "address" if address.version == 4 else "address6"
+        query = f"SELECT * FROM endpoint WHERE network_id = ? AND {column} = ?"  # noqa: S608 - one of two words
         return next(map(rows.endpoint, self._read(query, network_id, str(address))), None)
 
     def held(self, network_id: str) -> frozenset[ipaddress.IPv4Address]:
@@ -61,6 +62,11 @@ class Store:
         """Return the address that DNS gave the name the last time, or None."""
         query = "SELECT address FROM lease WHERE network_id = ? AND name = ?"
         return next((ipaddress.IPv4Address(str(row["address"])) for row in self._read(query, network_id, name)), None)
+
+    def leased6(self, network_id: str, name: str) -> ipaddress.IPv6Address | None:
+        """Return the IPv6 address that DNS gave the name the last time, or None."""
+        query = "SELECT address6 FROM lease WHERE network_id = ? AND name = ?"
+        return next((rows.address6(row["address6"]) for row in self._read(query, network_id, name)), None)
 
     def lessee(self, network_id: str, address: ipaddress.IPv4Address) -> str | None:
         """Return a name to which DNS gave the address the last time, or None where there is none or several."""

@@ -49,9 +49,15 @@ class Transaction:
         query = "UPDATE endpoint SET name = ? WHERE network_id = ? AND address = ?"
         self._connection.execute(query, (name, network_id, str(address)))
 
-    def lease(self, network_id: str, name: str, address: ipaddress.IPv4Address) -> None:
+    def lease(
+        self,
+        network_id: str,
+        name: str,
+        address: ipaddress.IPv4Address,
+        address6: ipaddress.IPv6Address | None = None,
+    ) -> None:
         """Remember what DNS gave the name, for when its server does not answer."""
-        self._insert("lease", (network_id, name, str(address)))
+        self._insert("lease", (network_id, name, str(address), None if address6 is None else str(address6)))
 
     def begin(self, move: model.Move) -> None:
         """Note a move before its first step, so that it is completed whatever happens in between."""

@@ -12,7 +12,7 @@ import dns.resolver
 import dns.reversename
 import dns.zone
 
-from netplugin import deadline, model, registration
+from netplugin import deadline, inventory, model, registration
 
 LOOKUP_SECONDS = 2.0  # in all, with one repetition inside it
 TRANSFER_SECONDS = 2.0
@@ -24,10 +24,19 @@ def addresses(host: str, network: model.Network) -> tuple[ipaddress.IPv4Address,
 
     A CNAME that leads out of the zone is refused: who writes the other zone must not decide on our addresses.
     """
+    return tuple(sorted(map(ipaddress.IPv4Address, _addresses(host, "A", network))))
+
+
+def addresses6(host: str, network: model.Network) -> tuple[ipaddress.IPv6Address, ...]:
+    """Return the AAAA records of a host of the domain likewise (RFC 3596)."""
+    return tuple(sorted(map(ipaddress.IPv6Address, _addresses(host, "AAAA", network))))
+
+
+def _addresses(host: str, kind: str, network: model.Network) -> list[str]:
     origin, what = _origin(network), f"look up {host}.{network.domain}"
     name, resolver = dns.name.from_text(host, origin), _resolver(network, what)
     try:
-        answer = resolver.resolve(name, "A", search=False, raise_on_no_answer=False)
+        answer = resolver.resolve(name, kind, search=False, raise_on_no_answer=False)
     except dns.resolver.NXDOMAIN as error:
         targets, found = {error.canonical_name}, []
     except dns.exception.DNSException as error:
@@ -39,12 +48,12 @@ def addresses(host: str, network: model.Network) -> tuple[ipaddress.IPv4Address,
         raise model.Cannot(
             f"give {host} an address",
             why=f"its CNAME leads to {min(strangers)}, out of {network.domain}",
-            hint=f"write an A record for {host}, or an alias of a name in {network.domain}",
+            hint=f"write an {kind} record for {host}, or an alias of a name in {network.domain}",
         )
-    return tuple(sorted(map(ipaddress.IPv4Address, found)))
+    return found
 
 
-def records(network: model.Network) -> tuple[model.Record, ...]:
+def records(network: model.Network) -> tuple[inventory.Record, ...]:
     """Transfer the zone (AXFR, RFC 5936) and return its names with their addresses in the subnet."""
     return _records(_transfer(network), network)
 
@@ -63,7 +72,7 @@ def owner(host: str, network: model.Network) -> str | None:
     return next(filter(None, marks), None)
 
 
-def fleet(network: model.Network) -> model.Fleet:
+def fleet(network: model.Network) -> inventory.Fleet:
     """Transfer the zone, and ask the PTR of each address that has several names.
 
     What a driver has registered is of a container that is there, and no machine that somebody wishes to have.
@@ -71,7 +80,7 @@ def fleet(network: model.Network) -> model.Fleet:
     zone = _transfer(network)
     registered = _registered(zone)
     found = tuple(record for record in _records(zone, network) if record.name not in registered)
-    return model.Fleet(
+    return inventory.Fleet(
         serial=zone.get_soa().serial,
         records=found,
         pointers={address: name for address in _shared(found) if (name := pointer(address, network))},
@@ -109,16 +118,16 @@ def _resolver(network: model.Network, what: str) -> dns.resolver.Resolver:
     return resolver
 
 
-def _records(zone: dns.zone.Zone, network: model.Network) -> tuple[model.Record, ...]:
+def _records(zone: dns.zone.Zone, network: model.Network) -> tuple[inventory.Record, ...]:
     return tuple(sorted(_inside(zone, network), key=lambda record: record.name))
 
 
-def _inside(zone: dns.zone.Zone, network: model.Network) -> Iterable[model.Record]:
+def _inside(zone: dns.zone.Zone, network: model.Network) -> Iterable[inventory.Record]:
     """Yield the names of one label with what A records they have in the subnet."""
     for name, rdataset in zone.iterate_rdatasets(dns.rdatatype.A):
         inside = sorted(a for r in rdataset if (a := ipaddress.IPv4Address(r.address)) in network.subnet)
         if len(name) == 1 and name != dns.name.empty and not name.is_wild() and inside:
-            yield model.Record(name=name.to_text().lower(), addresses=tuple(inside))
+            yield inventory.Record(name=name.to_text().lower(), addresses=tuple(inside))
 
 
 def _texts(zone: dns.zone.Zone) -> Iterable[tuple[str, tuple[tuple[str, ...], ...]]]:
@@ -138,7 +147,7 @@ def _registered(zone: dns.zone.Zone) -> frozenset[str]:
     )
 
 
-def _shared(records: tuple[model.Record, ...]) -> list[ipaddress.IPv4Address]:
+def _shared(records: tuple[inventory.Record, ...]) -> list[ipaddress.IPv4Address]:
     given = [address for record in records for address in record.addresses]
     return sorted({address for address in given if given.count(address) > 1})
 

@@ -24,13 +24,13 @@ ARMED = "FULLHOST_ARMED"
 QUESTIONS = frozenset(
     f"{leaf}.{verb}"
     for leaf, verbs in {
-        "links": "exists overlapping check_bridge ports port stands forwarding",
+        "links": "exists overlapping check_bridge ports port stands forwarding forwarding6",
         "uplinks": "interface stands",
         "firewall": "missing",
         "firewalld": "missing",
         "engine": "version network_ids network_name candidates containers attachments prepare endpoint_name",
-        "zone": "addresses records fleet pointer names owner",
-        "store": "networks network endpoints endpoint holder leased moves registrations owner held exposures",
+        "zone": "addresses addresses6 records fleet pointer names owner",
+        "store": "networks network endpoints endpoint holder leased leased6 moves registrations owner held exposures",
     }.items()
     for verb in verbs.split()
 )

@@ -15,6 +15,7 @@ from netplugin import (
     control,
     driver,
     exposure,
+    inventory,
     ipam,
     keeper,
     model,
@@ -80,6 +81,7 @@ class World:
     listening: set[int] = dataclasses.field(default_factory=set)  # ports of the host that programs have
     held: set[str] = dataclasses.field(default_factory=set)
     zone: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    zone6: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     unpointed: bool = False  # there is no reverse zone
     waiting: tuple[str, ...] = ()
     networks: set[str] = dataclasses.field(default_factory=set)
@@ -164,6 +166,9 @@ class World:
     def forwarding(self, bridge: str) -> bool:
         return bridge == "br1"
 
+    def forwarding6(self) -> bool:
+        return False
+
     # the firewall
 
     def missing(self, network: model.Network, ways: tuple[exposure.Way, ...] = ()) -> tuple[str, ...]:
@@ -204,8 +209,13 @@ class World:
         assert network.domain
         return tuple(ipaddress.IPv4Address(text) for text in self.zone.get(host, ()))
 
-    def records(self, network: model.Network) -> tuple[model.Record, ...]:
-        return tuple(model.Record(name=name, addresses=self.addresses(name, network)) for name in self.zone)
+    def addresses6(self, host: str, network: model.Network) -> tuple[ipaddress.IPv6Address, ...]:
+        self._ask("dns")
+        assert network.subnet6 is not None
+        return tuple(ipaddress.IPv6Address(text) for text in self.zone6.get(host, ()))
+
+    def records(self, network: model.Network) -> tuple[inventory.Record, ...]:
+        return tuple(inventory.Record(name=name, addresses=self.addresses(name, network)) for name in self.zone)
 
     def pointer(self, address: ipaddress.IPv4Address, network: model.Network) -> str | None:
         self._ask("dns")
@@ -213,11 +223,11 @@ class World:
         named = (name for name, given in self.zone.items() if str(address) in given)
         return None if self.unpointed else next(named, None)
 
-    def fleet(self, network: model.Network) -> model.Fleet:
+    def fleet(self, network: model.Network) -> inventory.Fleet:
         assert network.domain
-        record = model.Record(name="web", addresses=(network.gateway + 1,))
+        record = inventory.Record(name="web", addresses=(network.gateway + 1,))
         texts: dict[str, tuple[tuple[str, ...], ...]] = {"web": (("memory=2g", "cpus=1"),)}
-        return model.Fleet(serial=3, records=(record,), pointers={network.gateway + 1: "web"}, texts=texts)
+        return inventory.Fleet(serial=3, records=(record,), pointers={network.gateway + 1: "web"}, texts=texts)
 
     def owner(self, host: str, network: model.Network) -> str | None:
         self._ask("dns")

@@ -21,6 +21,7 @@ from netplugin import (
     config,
     firewall,
     firewalld,
+    inventory,
     keeper,
     links,
     model,
@@ -101,8 +102,8 @@ class Zone:
         assert network.domain == "local"
         return (ipaddress.IPv4Address(ZONE[host]),) if host in ZONE else ()
 
-    def records(self, network: model.Network) -> tuple[model.Record, ...]:
-        return tuple(model.Record(name=name, addresses=self.addresses(name, network)) for name in ZONE)
+    def records(self, network: model.Network) -> tuple[inventory.Record, ...]:
+        return tuple(inventory.Record(name=name, addresses=self.addresses(name, network)) for name in ZONE)
 
 
 class Engine:

@@ -223,7 +223,7 @@ class TestQuestions:
 
     def test_a_record_is_what_an_endpoint_would_get(self, client: flask.testing.FlaskClient) -> None:
         reply = json.loads(client.get(f"/v1/networks/{NETWORK.id}/records/WEB.local").data)
-        assert reply == {"name": "web", "address": "172.31.0.2"}
+        assert reply == {"name": "web", "address": "172.31.0.2", "address6": None}
 
 
 def test_a_driver_that_cannot_start_says_why_and_no_traceback(caplog: pytest.LogCaptureFixture) -> None:

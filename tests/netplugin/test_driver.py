@@ -97,7 +97,7 @@ class TestNetwork:
             ({"pools": ("10.0.0.0/24", "10.1.0.0/24")}, "one IPv4 subnet"),
             ({"ipv4": False}, "one IPv4 subnet"),
             ({"reserved": True}, "--aux-address"),
-            ({"ipv6": True}, "IPv6 is not served yet"),
+            ({"ipv6": True}, "fullhost.subnet6"),
             ({"internal": True}, "--internal"),
         ],
     )

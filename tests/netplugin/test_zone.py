@@ -47,6 +47,7 @@ both A 172.31.0.6
 both A 10.0.0.6
 away A 10.0.0.7
 six AAAA fd00::1
+web AAAA fd00::2
 deep.er A 172.31.0.8
 * A 172.31.0.9
 @ A 172.31.0.1
@@ -117,6 +118,13 @@ class TestAnswers:
     )
     def test_addresses_are_the_a_records(self, host: str, addresses: list[str]) -> None:
         assert texts(host) == addresses
+
+    @pytest.mark.parametrize(
+        ("host", "addresses"),
+        [("web", ["fd00::2"]), ("www", ["fd00::2"]), ("six", ["fd00::1"]), ("both", []), ("*", [])],
+    )
+    def test_ipv6_addresses_are_the_aaaa_records(self, host: str, addresses: list[str]) -> None:
+        assert [str(address) for address in zone.addresses6(host, NETWORK)] == addresses
 
     def test_a_cname_inside_the_zone_is_followed(self) -> None:
         assert texts("www") == ["172.31.0.2"]

@@ -1,0 +1,253 @@
+"""IPv6 beside IPv4: options, choice, rules, rows, and endpoints that have both."""
+
+import dataclasses
+import ipaddress
+import pathlib
+import subprocess
+
+import pytest
+
+from netplugin import driver, firewall, ipv6, links, model, options, protocol, rules, store
+from tests.netplugin import fakes
+from tests.netplugin.conftest import ENDPOINT, NETWORK, Clock
+
+PREFIX = ipaddress.IPv6Network("fd00:31::/64")
+DUAL = dataclasses.replace(NETWORK, subnet6=PREFIX, gateway6=PREFIX[1])
+ROUTED = dataclasses.replace(DUAL, snat6=False)
+WEB, DB = PREFIX[2], PREFIX[3]
+MARK = "-m comment --comment fullhost:1f1f1f1f1f1f -j ACCEPT"
+
+
+def made(given: dict[str, str], **defaults: str) -> model.Network:
+    texts = {f"fullhost.{key}": text for key, text in given.items()}
+    return options.network(NETWORK.id, texts, defaults=defaults, created=NETWORK.created)
+
+
+def test_without_a_prefix_there_is_no_ipv6() -> None:
+    assert (made({}).subnet6, made({}).gateway6, made({}).interface6) == (None, None, None)
+    assert made({"subnet6": "none"}, subnet6=str(PREFIX)).subnet6 is None
+
+
+def test_the_gateway_is_the_first_address_or_the_one_that_is_given() -> None:
+    assert made({"subnet6": str(PREFIX)}).gateway6 == PREFIX[1]
+    assert made({"subnet6": str(PREFIX), "gateway6": "fd00:31::9"}).gateway6 == PREFIX[9]
+    assert made({"subnet6": str(PREFIX)}, gateway6="fd00:99::9").gateway6 == PREFIX[1], "which is of the default prefix"
+    assert made({}, subnet6=str(PREFIX), gateway6="fd00:31::9", snat6="no") == dataclasses.replace(
+        made({"subnet6": str(PREFIX), "gateway6": "fd00:31::9"}), snat6=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("subnet6", "10.0.0.0/24"),
+        ("subnet6", "fd00::1/64"),
+        ("subnet6", "fd00::/121"),
+        ("subnet6", "fe80::/64"),
+        ("subnet6", "ff02::/64"),
+        ("subnet6", "::/64"),
+        ("subnet6", "2000::/3"),
+        ("gateway6", "fd00:99::1"),
+        ("gateway6", "fd00:31::"),
+        ("gateway6", "172.31.0.1"),
+        ("snat6", "perhaps"),
+    ],
+)
+def test_what_can_be_no_option_is_refused_by_its_name(key: str, text: str) -> None:
+    with pytest.raises(model.Cannot, match=f"fullhost.{key}="):
+        made({"subnet6": str(PREFIX), key: text})
+
+
+def test_two_networks_share_no_prefix() -> None:
+    other = dataclasses.replace(DUAL, id="2e" * 32, bridge="br8", subnet=ipaddress.IPv4Network("10.0.0.0/24"))
+    assert options.clash(other, (DUAL,)) == DUAL
+    assert "part of fd00:31::/64" in str(options.clashes(other, DUAL))
+
+
+@pytest.mark.parametrize(
+    ("change", "hint"), [({"ipam": model.Ipam.ENGINE}, "--ipam-driver null"), ({"address": None}, "fullhost.parent")]
+)
+def test_a_kind_of_network_on_which_it_is_not_served_is_refused(change: dict[str, object], hint: str) -> None:
+    ipv6.refuse_unserved(DUAL)
+    with pytest.raises(model.Cannot, match=hint):
+        ipv6.refuse_unserved(model.Network(**{**fields(DUAL), **change}))  # type: ignore[arg-type]
+    ipv6.refuse_unserved(model.Network(**{**fields(NETWORK), **change}))  # type: ignore[arg-type]
+
+
+def fields(network: model.Network) -> dict[str, object]:
+    return {field.name: getattr(network, field.name) for field in dataclasses.fields(network)}
+
+
+@pytest.mark.parametrize(
+    ("given", "chosen"),
+    [((), None), (("fd00:31::2",), WEB), (("2001:db8::2", "fd00:31::2"), WEB)],
+)
+def test_the_address_that_fits_is_chosen(given: tuple[str, ...], chosen: ipaddress.IPv6Address | None) -> None:
+    assert ipv6.choose("web", tuple(map(ipaddress.IPv6Address, given)), DUAL) == chosen
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (("2001:db8::2",), r"gives web\.local 2001:db8::2, no address of fd00:31::/64; give .* an AAAA record"),
+        (("fd00:31::",), "the routers' anycast address"),
+        (("fd00:31::1",), "the gateway's own address"),
+        (("fd00:31::2", "fd00:31::3"), "2 addresses of fd00:31::/64: fd00:31::2, fd00:31::3; leave one AAAA"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_both_facts(given: tuple[str, ...], why: str) -> None:
+    with pytest.raises(model.Cannot, match=f"^cannot give web an IPv6 address: .*{why}"):
+        ipv6.choose("web", tuple(map(ipaddress.IPv6Address, given)), DUAL)
+
+
+def test_the_ruleset_of_a_translated_prefix() -> None:
+    assert rules.table6(DUAL) == (
+        """\
+add table ip6 fullhost-1f1f1f1f1f1f
+delete table ip6 fullhost-1f1f1f1f1f1f
+table ip6 fullhost-1f1f1f1f1f1f {
+  chain postrouting {
+    type nat hook postrouting priority srcnat; policy accept;
+    ip6 saddr fd00:31::/64 ip6 daddr != fd00:31::/64 counter masquerade
+  }
+  chain forward {
+    type filter hook forward priority filter; policy accept;
+    oifname "br0" iifname != "br0" ct state established,related accept
+    oifname "br0" iifname != "br0" counter drop
+  }
+}
+"""
+    )
+    assert rules.passes6(DUAL) == (
+        tuple(f"-s fd00:31::/64 -i br0 {MARK}".split()),
+        tuple(f"-d fd00:31::/64 -o br0 -m conntrack --ctstate RELATED,ESTABLISHED {MARK}".split()),
+        tuple(f"-i br0 -o br0 {MARK}".split()),
+    )
+
+
+def test_a_routed_prefix_is_neither_translated_nor_closed() -> None:
+    assert "chain" not in rules.table6(ROUTED)
+    assert rules.passes6(ROUTED)[1] == tuple(f"-d fd00:31::/64 -o br0 {MARK}".split())
+    assert rules.passes6(NETWORK) == ()
+
+
+@pytest.mark.usefixtures("namespace")
+@pytest.mark.parametrize("network", [DUAL, ROUTED], ids=["translated", "routed"])
+def test_the_kernel_has_the_rules_until_they_are_deleted(network: model.Network) -> None:
+    firewall.ensure(network)
+    assert firewall.missing(network) == ()
+    subprocess.run(["nft", "delete", "table", "ip6", "fullhost-1f1f1f1f1f1f"], check=True)
+    subprocess.run(["ip6tables", "-F", "FORWARD"], check=True)
+    assert len(firewall.missing(network)) == 4
+    firewall.ensure(network)
+    assert firewall.missing(network) == ()
+    firewall.delete(network.id)
+    for command in (["nft", "list", "ruleset"], ["ip6tables-save"], ["iptables-save"]):
+        assert "fullhost" not in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.usefixtures("namespace")
+def test_the_bridge_bears_the_gateway_at_once() -> None:
+    links.ensure_bridge(NETWORK)
+    assert links.stands(NETWORK)
+    assert not links.stands(DUAL)
+    with pytest.raises(model.Cannot, match="does not bear the gateway's address fd00:31::1/64"):
+        links.check_bridge(DUAL)
+    for _ in range(2):
+        links.ensure_bridge(DUAL)
+    assert links.stands(DUAL)
+    links.check_bridge(DUAL)
+    shown = subprocess.run(["ip", "-6", "-o", "address", "show", "br0"], check=True, capture_output=True, text=True)
+    (line,) = [line for line in shown.stdout.splitlines() if "fd00:31::1/64" in line]
+    assert "nodad" in line
+    assert "tentative" not in line
+    assert pathlib.Path("/proc/sys/net/ipv6/conf/br0/accept_ra").read_text() == "0\n"
+
+
+class TestEndpoint:
+    """Endpoints of a network with a prefix."""
+
+    @pytest.fixture
+    def world(self) -> fakes.World:
+        return fakes.World(
+            zone={"web": ("172.31.0.2",), "db": ("172.31.0.3",)}, zone6={"web": (str(WEB),)}, links={"br0": None}
+        )
+
+    @pytest.fixture
+    def use(self, world: fakes.World, clock: Clock, tmp_path: pathlib.Path) -> driver.Driver:
+        state = store.Store(tmp_path / "driver.db")
+        with state.transaction() as writes:
+            writes.add_network(DUAL)
+        assert state.networks() == (DUAL,)
+        return fakes.drive(world, state, clock)
+
+    @staticmethod
+    def start(use: driver.Driver, endpoint_id: str, name: str) -> tuple[object, object]:
+        request = protocol.CreateEndpoint(
+            network_id=DUAL.id, endpoint_id=endpoint_id, name=name, address=None, mac=None
+        )
+        created = use.create_endpoint(request).body
+        assert use.create_endpoint(request).body == created, "which may come twice"
+        join = protocol.Join(network_id=DUAL.id, endpoint_id=endpoint_id, sandbox="/run/netns/x")
+        return created["Interface"], use.join(join).body.get("GatewayIPv6")
+
+    def test_it_has_what_the_zone_has(self, use: driver.Driver) -> None:
+        interface, gateway = self.start(use, "ab" * 32, "web")
+        mac = "02:66:ac:1f:00:02"
+        assert interface == {"Address": "172.31.0.2/24", "AddressIPv6": "fd00:31::2/64", "MacAddress": mac}
+        assert gateway == "fd00:31::1"
+        assert use.store.holder(DUAL.id, WEB) == use.store.endpoint("ab" * 32)
+        interface, gateway = self.start(use, "cd" * 32, "db")
+        assert interface == {"Address": "172.31.0.3/24", "MacAddress": "02:66:ac:1f:00:03"}
+        assert gateway is None
+
+    def test_a_silent_server_has_the_last_ones_given(self, use: driver.Driver, world: fakes.World) -> None:
+        given = self.start(use, "ab" * 32, "web")
+        use.delete_endpoint(protocol.EndpointRef(network_id=DUAL.id, endpoint_id="ab" * 32))
+        world.silent = {"dns"}
+        assert self.start(use, "cd" * 32, "web") == given
+        assert use.store.endpoints()[0].source is model.Source.CACHE
+
+    def test_another_one_that_lives_at_the_address_is_left_there(self, use: driver.Driver, world: fakes.World) -> None:
+        self.start(use, "ab" * 32, "web")
+        world.take("ab" * 32)
+        world.zone6["db"] = (str(WEB),)
+        with pytest.raises(
+            model.Cannot, match=r"cannot give db the address fd00:31::2: the endpoint abab.* of web has"
+        ):
+            self.start(use, "cd" * 32, "db")
+        assert [endpoint.name for endpoint in use.store.endpoints()] == ["web"]
+
+    def test_a_new_start_of_the_name_supersedes_the_old_one(self, use: driver.Driver, world: fakes.World) -> None:
+        self.start(use, "ab" * 32, "web")
+        self.start(use, "cd" * 32, "web")
+        assert [endpoint.id for endpoint in use.store.endpoints()] == ["cd" * 32]
+        assert world.counts["superseded"] == 1
+
+    def test_who_lacks_its_address_is_moved_unless_another_one_has_it(
+        self, use: driver.Driver, world: fakes.World
+    ) -> None:
+        cached = dataclasses.replace(ENDPOINT, source=model.Source.CACHE, settled=False)
+        with use.store.transaction() as writes:
+            writes.add_endpoint(cached)
+            writes.add_endpoint(
+                dataclasses.replace(ENDPOINT, id="cd" * 32, name="db", address=NETWORK.gateway + 2, address6=WEB)
+            )
+        world.attached = {cached.id: model.Attachment(container="c0", name="web")}
+        settler = fakes.settle(world, use.store)
+        settler.settle()
+        assert world.moved == []
+        assert "cannot give web the address fd00:31::2" in settler.told[cached.id]
+        world.zone6["web"] = (str(DB),)
+        settler.settle()
+        assert world.moved == [("c0", "web")]
+        assert use.store.leased6(DUAL.id, "web") == DB
+
+
+def test_a_lease_without_an_ipv6_address_is_one(tmp_path: pathlib.Path) -> None:
+    state = store.Store(tmp_path / "driver.db")
+    with state.transaction() as writes:
+        writes.add_network(NETWORK)
+        writes.lease(NETWORK.id, "web", ENDPOINT.address)
+    assert state.leased6(NETWORK.id, "web") is None
+    assert state.leased6(NETWORK.id, "db") is None
