@@ -15,6 +15,7 @@ from launcher import completion
 from launcher import world as worlds
 from launcher.commands import (
     access,
+    dns,
     doctor,
     exposing,
     fleet,
@@ -146,6 +147,7 @@ def list_machines(world: worlds.World, *, as_json: bool) -> None:
 
 
 fhv.add_command(doctor.doctor)
+fhv.add_command(dns.dns)
 for _command in (exposing.expose, exposing.unexpose, exposing.exposures):
     fhv.add_command(_command)
 fhv.add_command(fleet.plan)

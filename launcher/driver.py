@@ -8,7 +8,7 @@ import os
 import pathlib
 import socket
 
-from launcher import model, openings
+from launcher import listed, model, openings
 
 SOCKET = pathlib.Path("/run/docker/plugins/fullhost.sock")
 
@@ -129,6 +129,41 @@ class Driver:
         body = self._get(f"/v1/networks/{network}/records/{name}")
         try:
             return ipaddress.IPv4Address(json.loads(body)["address"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._strange(body) from error
+
+    def entries(self, network: str) -> tuple[listed.Entry, ...]:
+        """Ask for the names of the zone, whose they are, and what their pointers say."""
+        body = self._get(f"/v1/networks/{network}/records")
+        try:
+            return tuple(
+                listed.Entry(
+                    name=entry["name"],
+                    addresses=tuple(
+                        listed.Pointed(address=one["address"], pointer=one["pointer"]) for one in entry["addresses"]
+                    ),
+                    registered_by=entry["registered_by"],
+                    here=entry["here"],
+                )
+                for entry in json.loads(body)["entries"]
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._strange(body) from error
+
+    def add_name(self, network: str, name: str, address: str | None) -> str:
+        """Have a name written into the zone; return its address, a free one where none is given."""
+        body = self._get(f"/v1/networks/{network}/records/add", json.dumps({"name": name, "address": address}))
+        try:
+            return str(json.loads(body)["address"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._strange(body) from error
+
+    def remove_name(self, network: str, name: str) -> listed.Removed:
+        """Have a name taken out of the zone."""
+        body = self._get(f"/v1/networks/{network}/records/remove", json.dumps({"name": name}))
+        try:
+            found = json.loads(body)
+            return listed.Removed(addresses=tuple(found["addresses"]), left=tuple(found["left"]))
         except (ValueError, KeyError, TypeError) as error:
             raise self._strange(body) from error
 

@@ -2,6 +2,7 @@
 
 import datetime
 import ipaddress
+from collections.abc import Iterator
 
 from netplugin import model
 
@@ -16,7 +17,7 @@ def choose(name: str, answers: tuple[Address, ...], network: model.Network) -> A
 
     Of several records the only one that fits is taken; two that fit are refused, since nothing says which.
     """
-    misfits = {answer: why for answer in answers if (why := _misfit(answer, network))}
+    misfits = {answer: why for answer in answers if (why := misfit(answer, network))}
     fits = [answer for answer in answers if answer not in misfits]
     host = f"{name}.{network.domain}"
     if len(fits) == 1:
@@ -72,7 +73,7 @@ def provisional(network: model.Network, taken: frozenset[Address]) -> Address:
     `taken` has what endpoints hold and what the zone gives any name, so that it is never another name's.
     """
     for address in network.range:
-        if address not in taken and not _misfit(address, network):
+        if address not in taken and not misfit(address, network):
             return address
     raise model.Cannot(
         "give the endpoint a provisional address",
@@ -80,6 +81,27 @@ def provisional(network: model.Network, taken: frozenset[Address]) -> Address:
         hint="name it: docker run --network name=NETWORK,driver-opt=fullhost.name=NAME, or fhv start NAME",
         reason=model.Reason.CONFLICT,
     )
+
+
+def unlisted(network: model.Network, taken: frozenset[Address]) -> Iterator[Address]:
+    """Yield the addresses for a name that is new in the zone: those beyond the dynamic range first."""
+    free = [address for address in network.subnet if address not in taken and not misfit(address, network)]
+    yield from (address for address in free if address not in network.range)
+    yield from (address for address in free if address in network.range)
+
+
+def misfit(answer: Address, network: model.Network) -> str | None:
+    """Return why the network can give no machine that address; None where it can."""
+    if answer not in network.subnet:
+        return f"no address of {network.subnet}"
+    match answer:
+        case network.subnet.network_address:
+            return f"the network address of {network.subnet}"
+        case network.subnet.broadcast_address:
+            return f"the broadcast address of {network.subnet}"
+        case network.gateway:
+            return "the gateway's own address"
+    return None
 
 
 def taken(
@@ -103,19 +125,6 @@ def chosen(name: str | None, given: Address, own: Address | None, network: model
         hint=f"make the network with --subnet {network.subnet}, or with --ipam-driver null -o fullhost.subnet=…",
         reason=model.Reason.CONFLICT,
     )
-
-
-def _misfit(answer: Address, network: model.Network) -> str | None:
-    if answer not in network.subnet:
-        return f"no address of {network.subnet}"
-    match answer:
-        case network.subnet.network_address:
-            return f"the network address of {network.subnet}"
-        case network.subnet.broadcast_address:
-            return f"the broadcast address of {network.subnet}"
-        case network.gateway:
-            return "the gateway's own address"
-    return None
 
 
 def unknown(verb: str, endpoint_id: str) -> model.Cannot:

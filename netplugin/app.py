@@ -81,6 +81,7 @@ def questions(use: assembly.Uses) -> dict[str, calling.Question]:
         "/v1/status": lambda _: ask.status(),
         "/v1/exposures": lambda _: use.publisher.exposures(),
         "/v1/networks/<network_id>/fleet": lambda parts: ask.fleet(parts["network_id"]),
+        "/v1/networks/<network_id>/records": lambda parts: use.records.entries(parts["network_id"]),
         "/v1/networks/<network_id>/records/<name>": lambda parts: ask.record(parts["network_id"], parts["name"]),
     }
 
@@ -89,6 +90,8 @@ def orders(use: assembly.Uses) -> dict[str, calling.Order]:
     """Return the driver's own calls that change something, made with POST and a JSON object."""
     return {
         "/v1/networks/<network_id>/expose": lambda o: use.publisher.expose(o.parts["network_id"], o.body),
+        "/v1/networks/<network_id>/records/add": lambda o: use.records.add(o.parts["network_id"], o.body),
+        "/v1/networks/<network_id>/records/remove": lambda o: use.records.remove(o.parts["network_id"], o.body),
         "/v1/networks/<network_id>/unexpose": lambda o: use.publisher.unexpose(o.parts["network_id"], o.body),
     }
 

@@ -26,6 +26,7 @@ from netplugin import (
     links,
     networks,
     publishing,
+    records,
     registrar,
     settlement,
     store,
@@ -52,7 +53,7 @@ class Firewalld(networks.Firewalld, keeper.Firewalld, typing.Protocol):
     """What all use cases do beside firewalld."""
 
 
-class Zone(assignment.Zone, settlement.Zone, control.Zone, registrar.Zone, typing.Protocol):
+class Zone(assignment.Zone, settlement.Zone, control.Zone, registrar.Zone, records.Zone, typing.Protocol):
     """What all use cases ask of DNS."""
 
 
@@ -92,6 +93,7 @@ class Uses:
     keeper: keeper.Keeper
     control: control.Control
     tidier: tidying.Tidier
+    records: records.Records
     ipam: ipam.Ipam
     publisher: publishing.Publisher
     woken: threading.Event
@@ -186,6 +188,7 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
         keeper=keep,
         control=asked,
         tidier=tidying.Tidier(store=over.store, engine=over.engine, registrar=registers, now=_now, count=count),
+        records=records.Records(store=over.store, zone=over.zone, registrar=registers, count=count),
         ipam=ipam.Ipam(store=over.store, agreement=agreed),
         publisher=publisher,
         woken=woken,

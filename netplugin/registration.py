@@ -75,6 +75,15 @@ class Container:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """A name of a zone with its addresses in the subnet, and the driver whose mark it bears, if any."""
+
+    name: str
+    addresses: tuple[Address, ...]
+    owner: str | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Datum:
     """The type and the text of a record, as in a zone file."""
 
@@ -156,6 +165,27 @@ def repoint(held: Registration, name: str, text: str) -> Change:
     """Return the update that makes an address of our own that of another name of the domain."""
     old, new = _pointer(held.host), _pointer(f"{name}.{held.domain}.")
     return Change(name=held.reverse, present=(old, _text(text)), drop=(old,), add=(new,))
+
+
+def point(reverse: str, host: str) -> Change:
+    """Return the update that takes an address for a person's name, unless anybody has it."""
+    return Change(name=reverse, absent=True, add=(_pointer(host),))
+
+
+def unpoint(reverse: str, host: str) -> Change:
+    """Return the update that takes the pointer away, if it leads to the name and to nothing else."""
+    return Change(name=reverse, present=(_pointer(host),), drop=(_pointer(host),))
+
+
+def enter(host: str, address: Address, zone: str) -> Change:
+    """Return the update that writes a person's name, unless it has any record."""
+    return Change(name=host, zone=zone, absent=True, add=(Datum(kind=Kind.A, text=str(address)),))
+
+
+def strike(host: str, addresses: tuple[Address, ...], zone: str) -> Change:
+    """Return the update that takes a name's addresses away, if those are all that it has."""
+    data = tuple(Datum(kind=Kind.A, text=str(address)) for address in addresses)
+    return Change(name=host, zone=zone, present=data, drop=data)
 
 
 def keyless(what: str) -> model.Cannot:

@@ -58,6 +58,16 @@ def records(network: model.Network) -> tuple[inventory.Record, ...]:
     return _records(_transfer(network), network)
 
 
+def entries(network: model.Network) -> tuple[registration.Entry, ...]:
+    """Transfer the zone, and return its names with their addresses in the subnet and whose they are."""
+    zone = _transfer(network)
+    marks = _marks(zone)
+    return tuple(
+        registration.Entry(name=record.name, addresses=record.addresses, owner=marks.get(record.name))
+        for record in _records(zone, network)
+    )
+
+
 def owner(host: str, network: model.Network) -> str | None:
     """Return the driver whose mark a host of the domain bears; None where a person wrote it, or nobody."""
     what = f"look up whose {host}.{network.domain} is"
@@ -78,7 +88,7 @@ def fleet(network: model.Network) -> inventory.Fleet:
     What a driver has registered is of a container that is there, and no machine that somebody wishes to have.
     """
     zone = _transfer(network)
-    registered = _registered(zone)
+    registered = _marks(zone)
     found = tuple(record for record in _records(zone, network) if record.name not in registered)
     return inventory.Fleet(
         serial=zone.get_soa().serial,
@@ -138,13 +148,14 @@ def _texts(zone: dns.zone.Zone) -> Iterable[tuple[str, tuple[tuple[str, ...], ..
             yield dns.name.Name(name.labels[1:]).to_text().lower(), tuple(sorted(records))
 
 
-def _registered(zone: dns.zone.Zone) -> frozenset[str]:
-    """Return the names that bear the mark of a driver."""
-    return frozenset(
-        name.to_text().lower()
+def _marks(zone: dns.zone.Zone) -> dict[str, str]:
+    """Return the names that bear the mark of a driver, each with the driver."""
+    return {
+        name.to_text().lower(): owner
         for name, rdataset in zone.iterate_rdatasets(dns.rdatatype.TXT)
-        if any(registration.owner(r.strings[0].decode("ascii", "backslashreplace")) for r in rdataset)
-    )
+        for record in rdataset
+        if (owner := registration.owner(record.strings[0].decode("ascii", "backslashreplace")))
+    }
 
 
 def _shared(records: tuple[inventory.Record, ...]) -> list[ipaddress.IPv4Address]:

@@ -23,6 +23,7 @@ from netplugin import (
     networks,
     parents,
     publishing,
+    records,
     registrar,
     registration,
     settlement,
@@ -217,6 +218,11 @@ class World:
     def records(self, network: model.Network) -> tuple[inventory.Record, ...]:
         return tuple(inventory.Record(name=name, addresses=self.addresses(name, network)) for name in self.zone)
 
+    def entries(self, network: model.Network) -> tuple[registration.Entry, ...]:
+        self._ask("dns")
+        found = self.records(network)
+        return tuple(registration.Entry(name=r.name, addresses=r.addresses, owner=None) for r in found)
+
     def pointer(self, address: ipaddress.IPv4Address, network: model.Network) -> str | None:
         self._ask("dns")
         assert network.domain
@@ -390,6 +396,7 @@ def uses(world: World, state: store.Store, now: Callable[[], datetime.datetime])
         keeper=keep(world, state, now),
         control=asked,
         tidier=tidy(world, state, now),
+        records=records.Records(store=state, zone=world, registrar=register(world, state, now), count=world.count),
         ipam=lend(use),
         publisher=use.publisher,
         woken=threading.Event(),

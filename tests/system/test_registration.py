@@ -100,6 +100,25 @@ def test_names_that_the_zone_lacks(registering: world.Lab) -> None:
     assert _records(lab, "database") == ["172.31.0.2"]
 
 
+def test_people_list_add_and_remove_names(registering: world.Lab) -> None:
+    lab = registering
+    lab.create_network("-o", f"fullhost.dns={host.GATEWAY}")
+    lab.run("fhv", "dns", "add", "wiki")
+    (address,) = _records(lab, "wiki")
+    assert _run(lab, "wiki") == address
+    scratch = _run(lab, "scratch")
+    entries = {entry["name"]: entry for entry in json.loads(lab.run("fhv", "dns", "list", "--json"))}
+    assert entries["wiki"]["addresses"] == [{"address": address, "pointer": "wiki"}]
+    assert (entries["wiki"]["registered_by"], entries["scratch"]["here"]) == (None, True)
+    for name in ("wiki", "scratch"):
+        with pytest.raises(commands.LabError, match=f"the endpoint .* of {name} has"):
+            lab.run("fhv", "dns", "rm", "--yes", name)
+    lab.engine.docker("rm", "--force", "wiki")
+    lab.run("fhv", "dns", "rm", "--yes", "wiki")
+    assert (_records(lab, "wiki"), lab.nameserver.query(_pointer(address), "PTR")) == ([], [])
+    assert _records(lab, "scratch") == [scratch]
+
+
 def test_a_bare_network_registers_what_the_engine_gives(registering: world.Lab) -> None:
     lab = registering
     lab.driver.restart({**_settings(lab), "FULLHOST_DNS": "127.0.0.1"})

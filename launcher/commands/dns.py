@@ -1,0 +1,91 @@
+"""The names of the zone: `fhv dns list`, `add`, `rm`."""
+
+import sys
+
+import click
+
+from launcher import completion
+from launcher import world as worlds
+from launcher.commands import keeping
+
+
+@click.group()
+def dns() -> None:
+    """List the names of the zone, add and remove some, by dynamic updates with the driver's key."""
+
+
+@dns.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
+@click.pass_obj
+@worlds.refusing
+def list_names(world: worlds.World, *, as_json: bool) -> None:
+    """List the names of the zone with an address in the network (alias: ls).
+
+    PTR is yes where the address leads back to the name, else the name that it leads to. Whose: the zone's, which
+    persons write, or of fullhost, which has registered a container's name and takes it back with the container.
+    """
+    from launcher import tables, words
+
+    found = world.driver().entries(_network(world))
+    rows = [(e.name, one.address, e.pointing(one), e.whose) for e in found for one in e.addresses]
+    click.echo(words.as_json(found) if as_json else tables.table(("NAME", "ADDRESS", "PTR", "WHOSE"), rows))
+
+
+@dns.command()
+@click.argument("name")
+@click.argument("address", required=False)
+@click.pass_obj
+@worlds.refusing
+def add(world: worlds.World, name: str, address: str | None) -> None:
+    """Write NAME into the zone with an ADDRESS, or with a free one: an A and a PTR record, or neither.
+
+    It stays until it is removed: fhv start NAME makes its machine.
+    """
+    given = world.driver().add_name(_network(world), name, address)
+    click.echo(f"{name}: added at {given}")
+
+
+@dns.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=completion.zone)
+@keeping.yes_option
+@click.pass_obj
+@worlds.refusing
+def rm(world: worlds.World, names: tuple[str, ...], *, yes: bool) -> None:
+    """Take names out of the zone with their addresses and pointers; one that a machine has is kept."""
+    from launcher import fleet, model, words
+
+    network, driver = _network(world), world.driver()
+    domain = next((n.domain for n in driver.status().networks if n.id == network), "")
+    called = tuple(dict.fromkeys(fleet.short(name, domain=domain) for name in names))
+    machines = {machine.name for machine in world.engine().machines()}
+    if used := [name for name in called if name in machines]:
+        raise model.Cannot(
+            f"cannot remove {', '.join(used)} from the zone: there is a machine of that name",
+            hint=f"remove it first: fhv rm {' '.join(used)}",
+        )
+    listed = ", ".join(called)
+    keeping.consent(
+        (f"the A and PTR records of {listed} are lost.",), act=f"remove {listed} from the zone {domain}", yes=yes
+    )
+    failed = False
+    for name in called:
+        try:
+            gone = driver.remove_name(network, name)
+        except model.Cannot as error:
+            words.refusal(error)
+            failed = True
+            continue
+        click.echo(f"{name}: removed from {', '.join(gone.addresses)}")
+        for left in gone.left:
+            click.echo(f"note: left is {left}", err=True)
+    if failed:
+        sys.exit(1)
+
+
+def _network(world: worlds.World) -> str:
+    return world.engine().network_id(world.settings().common.network)
+
+
+dns.add_command(
+    click.Command("ls", params=list_names.params, callback=list_names.callback, help="Same as list.", hidden=True)
+)
