@@ -93,6 +93,9 @@ class Driver:
                         settled=endpoint["settled"],
                         joined=endpoint["joined"],
                         created=endpoint["created"],
+                        stopped={
+                            one["what"]: one["frames"] for one in found["stopped"] if one["endpoint"] == endpoint["id"]
+                        },
                     )
                     for endpoint in found["endpoints"]
                 ),

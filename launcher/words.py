@@ -15,6 +15,7 @@ if typing.TYPE_CHECKING:
 
 _LIST = ("NAME", "ALIASES", "STATE", "ADDRESS", "IMAGE", "SINCE")
 _NETWORKS = ("NETWORK", "BRIDGE", "SUBNET", "GATEWAY", "DOMAIN", "DNS", "SNAT", "MTU", "UPLINK")
+_STOPPED = ("STOPPED", "FRAMES", "WHAT THEY WERE")
 _ENDPOINTS = ("ENDPOINT", "ADDRESS", "MAC", "VETH", "IDENTIFIED BY", "ADDRESS FROM")
 
 
@@ -200,6 +201,11 @@ def driver(status: model.DriverStatus) -> str:
         parts.append(tables.table(_NETWORKS, networks))
     if endpoints:
         parts.append(tables.table(_ENDPOINTS, endpoints))
+    stopped = [
+        (entry.name or "-", str(frames), what) for entry in status.endpoints for what, frames in entry.stopped.items()
+    ]
+    if stopped:
+        parts.append(tables.table(_STOPPED, stopped))
     if status.counters:
         parts.append(tables.facts([(name, str(count)) for name, count in sorted(status.counters.items())]))
     parts += [f"warning: {warning}" for warning in status.warnings]

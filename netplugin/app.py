@@ -115,15 +115,25 @@ def _serve(use: assembly.Uses, settings: config.Settings) -> flask.Flask:
     """Let the keeper make a first pass, and go on in a thread of its own; return what serves the calls meanwhile."""
     use.keeper.keep()
     use.publisher.hold()
+    _guard(use)
     if settings.keeper_seconds:
         patrol = (settings.keeper_seconds, use.woken)
         threading.Thread(target=use.keeper.run, args=patrol, name="keeper", daemon=True).start()
+        threading.Thread(target=use.guardian.run, args=(settings.keeper_seconds,), name="guard", daemon=True).start()
         threading.Thread(target=use.tidier.run, args=(settings.keeper_seconds,), name="tidier", daemon=True).start()
     bounded = deadline.Overseer().bounded  # a budget of time for each call, and an answer in time whatever hangs
     table = {name: bounded(call) for name, call in calls(use).items()}
     asked = {path: bounded(question) for path, question in questions(use).items()}
     ordered = {path: bounded(order) for path, order in orders(use).items()}
     return wire(table, asked, ordered, count=use.count)
+
+
+def _guard(use: assembly.Uses) -> None:
+    """Pin the machines that an earlier life of the driver left; what hinders it is told, and tried again."""
+    try:
+        use.guardian.keep()
+    except model.Cannot as error:
+        _log.error("guard: %s", error)
 
 
 def wire(

@@ -21,6 +21,8 @@ from netplugin import (
     engine,
     firewall,
     firewalld,
+    guard,
+    guarding,
     ipam,
     keeper,
     links,
@@ -80,6 +82,7 @@ class Leaves:
     firewalld: Firewalld
     zone: Zone
     engine: Engine
+    guard: guarding.Guard = guard
     claims: publishing.Claims = dataclasses.field(default_factory=claims.Claims)
     update: registrar.Update | None = None
 
@@ -91,6 +94,7 @@ class Uses:
     driver: driver.Driver
     networks: networks.Networks
     keeper: keeper.Keeper
+    guardian: guarding.Guardian
     control: control.Control
     tidier: tidying.Tidier
     records: records.Records
@@ -134,12 +138,14 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
     publisher = publishing.Publisher(
         store=over.store, firewall=over.firewall, claims=over.claims, count=count, told=told
     )
+    guardian = guarding.Guardian(store=over.store, guard=over.guard, count=count)
     use = driver.Driver(
         store=over.store,
         links=over.links,
         assigner=assigner,
         agreement=agreed,
         publisher=publisher,
+        guardian=guardian,
         wake=woken.set,
         now=_now,
         count=count,
@@ -152,6 +158,7 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
         firewalld=over.firewalld,
         engine=over.engine,
         registrar=registers,
+        guardian=guardian,
         defaults=settings.network_defaults,
         now=_now,
         count=count,
@@ -177,6 +184,7 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
         zone=over.zone,
         engine=over.engine,
         counters=counters.read,
+        stopped=guardian.stopped,
         told=told,
         version=importlib.metadata.version("fullhost"),
         pid=os.getpid(),
@@ -186,6 +194,7 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
         driver=use,
         networks=made,
         keeper=keep,
+        guardian=guardian,
         control=asked,
         tidier=tidying.Tidier(store=over.store, engine=over.engine, registrar=registers, now=_now, count=count),
         records=records.Records(store=over.store, zone=over.zone, registrar=registers, count=count),

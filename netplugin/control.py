@@ -5,7 +5,7 @@ import datetime
 import typing
 from collections.abc import Callable, Iterator, Mapping
 
-from netplugin import addressing, inventory, ipv6, model, naming, store
+from netplugin import addressing, inventory, ipv6, model, naming, pins, store
 
 Json = Mapping[str, object]
 
@@ -40,6 +40,7 @@ class Control:
     zone: Zone
     engine: Engine
     counters: Callable[[], Mapping[str, int]]
+    stopped: Callable[[], tuple[tuple[model.Endpoint, pins.Stopped], ...]]
     told: Mapping[str, str]
     version: str
     pid: int
@@ -55,6 +56,7 @@ class Control:
             "networks": [self._network(network) for network in networks],
             "endpoints": [_endpoint(endpoint) for endpoint in self.store.endpoints()],
             "counters": dict(self.counters()),
+            "stopped": [_stopped(endpoint, found) for endpoint, found in self.stopped()],
             "warnings": [
                 *self.told.values(),
                 *(warning for network in networks for warning in self._warnings(network)),
@@ -105,6 +107,8 @@ class Control:
             "address": None if network.address is None else str(network.address),
             "range": str(network.range),
             "stale": network.stale,
+            "antispoof": network.antispoof,
+            "isolate": network.isolate,
         }
 
     def _name(self, network_id: str) -> str | None:
@@ -140,5 +144,16 @@ def _endpoint(endpoint: model.Endpoint) -> Json:
         "source": endpoint.source,
         "settled": endpoint.settled,
         "joined": endpoint.sandbox is not None,
+        "antispoof": endpoint.antispoof,
         "created": endpoint.created.isoformat(timespec="seconds"),
+    }
+
+
+def _stopped(endpoint: model.Endpoint, found: pins.Stopped) -> Json:
+    return {
+        "endpoint": endpoint.id,
+        "name": endpoint.name,
+        "why": found.why,
+        "what": found.why.sentence,
+        "frames": found.count,
     }

@@ -12,6 +12,7 @@ from netplugin import (
     agreement,
     answers,
     assignment,
+    guarding,
     model,
     naming,
     protocol,
@@ -41,6 +42,7 @@ class Driver:
     assigner: assignment.Assigner
     agreement: agreement.Agreement
     publisher: publishing.Publisher
+    guardian: guarding.Guardian
     now: Callable[[], datetime.datetime]
     count: Callable[[str], None]
     wake: Callable[[], None]
@@ -102,13 +104,14 @@ class Driver:
         assigned = self.agreement.assign(request.name, request.address, request.mac, network)
         with contextlib.ExitStack() as after, contextlib.ExitStack() as undo:
             with self.store.transaction() as writes:
-                endpoint = _endpoint(request, assigned, self._address(assigned, network), self.now())
+                endpoint = _endpoint(request, assigned, self._address(assigned, network), network, self.now())
                 superseded = self._take(endpoint, writes, after)
                 writes.add_endpoint(endpoint)
                 if endpoint.name is not None and endpoint.source is model.Source.DNS:
                     writes.lease(network.id, endpoint.name, endpoint.address, endpoint.address6)
                 undo.callback(self.links.delete_link, veth.host)
                 self.links.create_veth(veth, network)
+                self.guardian.pin(endpoint, network)  # before its peer is up; what is pinned goes with the port
             undo.pop_all()
         for _ in range(superseded):
             self.count("superseded")
@@ -140,11 +143,12 @@ def _endpoint(
     request: protocol.CreateEndpoint,
     assigned: model.Assignment,
     address: ipaddress.IPv4Address,
+    network: model.Network,
     now: datetime.datetime,
 ) -> model.Endpoint:
     return model.Endpoint(
         id=request.endpoint_id,
-        network_id=request.network_id,
+        network_id=network.id,
         name=assigned.name,
         address=address,
         mac=request.mac or naming.mac(address),
@@ -153,6 +157,7 @@ def _endpoint(
         created=now,
         settled=assigned.settled,
         address6=assigned.address6,
+        antispoof=network.antispoof if request.antispoof is None else request.antispoof,
     )
 
 

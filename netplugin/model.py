@@ -85,7 +85,8 @@ class Network:
     world for the subnet; without it the subnet is routed, and forwarding to the machines is open. `range` is
     the part of the subnet for provisional addresses. `address` is the bridge's own: the gateway's where the host is
     the machines' router; another or none where the gateway is on the LAN, to which `parent` leads, or VLAN `vlan` of
-    it (IEEE 802.1Q). `uplink_made` says that the driver made the VLAN's interface.
+    it (IEEE 802.1Q). `uplink_made` says that the driver made the VLAN's interface. `antispoof` and `isolate` say what
+    its machines may send: as nobody but themselves, and not to each other.
     `subnet6`, with `gateway6`, is there where machines have IPv6 as well; `snat6` is for it what `snat` is for IPv4.
     """
 
@@ -110,6 +111,8 @@ class Network:
     subnet6: ipaddress.IPv6Network | None = None
     gateway6: ipaddress.IPv6Address | None = None
     snat6: bool = True
+    antispoof: bool = True
+    isolate: bool = False
 
     @property
     def uplink(self) -> str | None:
@@ -125,11 +128,6 @@ class Network:
     def interface(self) -> ipaddress.IPv4Interface | None:
         """The bridge's own address with the prefix length of the subnet."""
         return None if self.address is None else ipaddress.IPv4Interface((self.address, self.subnet.prefixlen))
-
-    @property
-    def gateway_interface(self) -> ipaddress.IPv4Interface:
-        """The gateway's address with the prefix length of the subnet, as the bridge bears it."""
-        return ipaddress.IPv4Interface((self.gateway, self.subnet.prefixlen))
 
     @property
     def interface6(self) -> ipaddress.IPv6Interface | None:
@@ -159,6 +157,7 @@ class Endpoint:
     sandbox: str | None = None
     left: bool = False
     address6: ipaddress.IPv6Address | None = None
+    antispoof: bool = True
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,6 +10,7 @@ from netplugin import (
     allocation,
     answers,
     deadline,
+    guarding,
     ipv6,
     model,
     naming,
@@ -72,6 +73,7 @@ class Networks:
     firewalld: Firewalld
     engine: Engine
     registrar: registrar.Registrar
+    guardian: guarding.Guardian
     defaults: Mapping[str, str]
     now: Callable[[], datetime.datetime]
     count: Callable[[str], None]
@@ -142,6 +144,7 @@ class Networks:
         else:
             self.links.check_bridge(network)
         self.firewall.ensure(network)
+        self.guardian.prepare()
 
     def _make_way(self, wish: model.Network) -> None:
         """Delete the networks in the wish's way that the engine has no more: their DeleteNetwork never came."""
@@ -172,6 +175,7 @@ class Networks:
             if network.uplink_made:
                 steps.callback(self.links.delete_link, str(network.uplink))
             steps.callback(self.firewall.delete, network.id)
+            steps.callback(self.guardian.release, network)
             transaction.remove_network(network.id)
         with contextlib.suppress(model.Cannot):  # what remains in firewalld is a name that nobody bears
             self.firewalld.leave(network)

@@ -25,6 +25,8 @@ KEYS = (
     "subnet6",
     "gateway6",
     "snat6",
+    "antispoof",
+    "isolate",
 )
 DEFAULTS: Mapping[str, str] = {
     "bridge": "br0",
@@ -38,6 +40,8 @@ DEFAULTS: Mapping[str, str] = {
     "unlisted": "refuse",
     "subnet6": ipv6.NONE,
     "snat6": "true",
+    "antispoof": "true",
+    "isolate": "false",
 }
 # The engine itself reads these from a network's options (28.0 on); they come along to the driver.
 _ENGINE_KEYS = frozenset({"com.docker.network.advertise_addr_nmsgs", "com.docker.network.advertise_addr_ms"})
@@ -78,6 +82,8 @@ def network(
         range=dynamic,
         stale=_parse(texts, "stale", _stale),
         unlisted=_parse(texts, "unlisted", _unlisted),
+        antispoof=_parse(texts, "antispoof", _boolean),
+        isolate=_parse(texts, "isolate", _boolean),
         created=created,
         address=_address(texts, gateway, subnet),
         parent=_parse(texts, "parent", parents.parent),

@@ -10,7 +10,8 @@ from netplugin import exposure, model
 Json = Mapping[str, object]
 
 NAME_OPTION = "fullhost.name"
-_ENDPOINT_OPTIONS = frozenset({NAME_OPTION})
+ANTISPOOF_OPTION = "fullhost.antispoof"
+_ENDPOINT_OPTIONS = frozenset({NAME_OPTION, ANTISPOOF_OPTION})
 _ID = re.compile(r"[0-9a-f]{64}")
 _MAC = re.compile(r"[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}")
 _SANDBOX = re.compile(r"/[\x21-\x7e]{1,255}")
@@ -83,6 +84,7 @@ class CreateEndpoint:
     name: str | None
     address: ipaddress.IPv4Address | None
     mac: str | None
+    antispoof: bool | None = None
 
     @classmethod
     def from_json(cls, body: Json) -> "CreateEndpoint":
@@ -93,7 +95,7 @@ class CreateEndpoint:
                 raise model.Cannot(
                     f"make the endpoint with the driver option {key[:80]!r}",
                     why="no such option is known",
-                    hint=f"the option is {NAME_OPTION}=NAME",
+                    hint=f"the options are {NAME_OPTION}=NAME and {ANTISPOOF_OPTION}=true|false",
                 )
         mac = text(interface, "MacAddress")
         if mac and not _MAC.fullmatch(mac):
@@ -104,6 +106,7 @@ class CreateEndpoint:
             name=text(options, NAME_OPTION) if NAME_OPTION in options else None,
             address=_address(interface),
             mac=mac.lower() or None,
+            antispoof=_switch(options, ANTISPOOF_OPTION),
         )
 
 
@@ -167,6 +170,15 @@ def text(body: Json, key: str) -> str:
     if not isinstance(value, str):
         raise _malformed(key[:80], "is no string")
     return value
+
+
+def _switch(options: Json, key: str) -> bool | None:
+    """Return what a driver option says, None where it is not given."""
+    given = text(options, key)
+    if given not in {"", "true", "false"}:
+        why, hint = "it is true or false", f"driver-opt={key}=true|false"
+        raise model.Cannot(f"make the endpoint with {key}={given[:80]!a}", why=why, hint=hint)
+    return given == "true" if given else None
 
 
 def _address(interface: Json) -> ipaddress.IPv4Address | None:

@@ -36,6 +36,8 @@ def of_network(network: model.Network) -> tuple[Value, ...]:
         None if network.subnet6 is None else str(network.subnet6),
         None if network.gateway6 is None else str(network.gateway6),
         network.snat6,
+        network.antispoof,
+        network.isolate,
     )
 
 
@@ -54,6 +56,7 @@ def of_endpoint(endpoint: model.Endpoint) -> tuple[Value, ...]:
         endpoint.sandbox,
         endpoint.left,
         None if endpoint.address6 is None else str(endpoint.address6),
+        endpoint.antispoof,
     )
 
 
@@ -121,6 +124,8 @@ def network(row: Row) -> model.Network:
         subnet6=None if row["subnet6"] is None else ipaddress.IPv6Network(str(row["subnet6"])),
         gateway6=address6(row["gateway6"]),
         snat6=bool(row["snat6"]),
+        antispoof=bool(row["antispoof"]),
+        isolate=bool(row["isolate"]),
     )
 
 
@@ -139,6 +144,7 @@ def endpoint(row: Row) -> model.Endpoint:
         sandbox=_optional(row["sandbox"]),
         left=bool(row["left"]),
         address6=address6(row["address6"]),
+        antispoof=bool(row["antispoof"]),
     )
 
 

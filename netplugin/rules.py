@@ -26,16 +26,35 @@ def table(network: model.Network, ways: tuple[exposure.Way, ...] = ()) -> str:
             *([f"    ip saddr {subnet} ip daddr != {subnet} counter masquerade"] if network.snat else ()),
             "  }",
         ]
-    if network.snat:
+    if network.snat or network.isolate:
         lines += [
             "  chain forward {",
             "    type filter hook forward priority filter; policy accept;",
-            f'    oifname "{bridge}" iifname != "{bridge}" ct state established,related accept',
-            f'    oifname "{bridge}" iifname != "{bridge}" ct status dnat accept',
-            f'    oifname "{bridge}" iifname != "{bridge}" counter drop',
+            *(_apart(network) if network.isolate else ()),
+            *(_closed(bridge) if network.snat else ()),
             "  }",
         ]
     return "\n".join([*lines, "}", ""])
+
+
+def _closed(bridge: str) -> list[str]:
+    """Return what lets nothing new in."""
+    inward = f'    oifname "{bridge}" iifname != "{bridge}"'
+    return [
+        f"{inward} ct state established,related accept",
+        f"{inward} ct status dnat accept",
+        f"{inward} counter drop",
+    ]
+
+
+def _apart(network: model.Network) -> list[str]:
+    """Return what keeps machines from each other by the host, which would lead them; the bridge does it for itself.
+
+    What was published on purpose is reached as from the world.
+    """
+    between = f'    iifname "{network.bridge}" oifname "{network.bridge}"'
+    within = f"ip saddr {network.subnet} ip daddr {network.subnet}"
+    return [f"{between} ct status dnat accept", f"{between} {within} counter drop"]
 
 
 def _published(ways: tuple[exposure.Way, ...]) -> list[str]:
@@ -85,10 +104,18 @@ def table6(network: model.Network) -> str:
             "    type nat hook postrouting priority srcnat; policy accept;",
             f"    ip6 saddr {subnet} ip6 daddr != {subnet} counter masquerade",
             "  }",
-            "  chain forward {",
-            "    type filter hook forward priority filter; policy accept;",
+        ]
+    if network.snat6 or network.isolate:
+        among = f'    iifname "{bridge}" oifname "{bridge}" ip6 saddr {subnet} ip6 daddr {subnet} counter drop'
+        closed = (
             f'    oifname "{bridge}" iifname != "{bridge}" ct state established,related accept',
             f'    oifname "{bridge}" iifname != "{bridge}" counter drop',
+        )
+        lines += [
+            "  chain forward {",
+            "    type filter hook forward priority filter; policy accept;",
+            *([among] if network.isolate else ()),
+            *(closed if network.snat6 else ()),
             "  }",
         ]
     return "\n".join([*lines, "}", ""])

@@ -22,12 +22,13 @@ CREATE TABLE network (
     gateway TEXT NOT NULL, domain TEXT NOT NULL, dns_address TEXT NOT NULL, dns_port INTEGER NOT NULL,
     snat INTEGER NOT NULL, mtu INTEGER NOT NULL, range TEXT NOT NULL, stale TEXT NOT NULL, created TEXT NOT NULL,
     ipam TEXT NOT NULL, address TEXT, parent TEXT, vlan INTEGER, uplink_made INTEGER NOT NULL, unlisted TEXT NOT NULL,
-    subnet6 TEXT, gateway6 TEXT, snat6 INTEGER NOT NULL
+    subnet6 TEXT, gateway6 TEXT, snat6 INTEGER NOT NULL, antispoof INTEGER NOT NULL, isolate INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE endpoint (
     id TEXT PRIMARY KEY, network_id TEXT NOT NULL REFERENCES network (id), name TEXT,
     address TEXT NOT NULL, mac TEXT NOT NULL, rung TEXT NOT NULL, source TEXT NOT NULL, created TEXT NOT NULL,
-    settled INTEGER NOT NULL, sandbox TEXT, left INTEGER NOT NULL, address6 TEXT, UNIQUE (network_id, address)
+    settled INTEGER NOT NULL, sandbox TEXT, left INTEGER NOT NULL, address6 TEXT, antispoof INTEGER NOT NULL,
+    UNIQUE (network_id, address)
 ) STRICT;
 CREATE TABLE move (
     container TEXT PRIMARY KEY, network_id TEXT NOT NULL REFERENCES network (id), endpoint_id TEXT NOT NULL,
@@ -48,7 +49,10 @@ MIGRATIONS = {
         "ALTER TABLE network ADD COLUMN unlisted TEXT NOT NULL DEFAULT 'refuse';"
         "ALTER TABLE network ADD COLUMN subnet6 TEXT; ALTER TABLE network ADD COLUMN gateway6 TEXT;"
         "ALTER TABLE network ADD COLUMN snat6 INTEGER NOT NULL DEFAULT 1;"
-        "ALTER TABLE endpoint ADD COLUMN address6 TEXT; ALTER TABLE lease ADD COLUMN address6 TEXT"
+        "ALTER TABLE endpoint ADD COLUMN address6 TEXT; ALTER TABLE lease ADD COLUMN address6 TEXT;"
+        "ALTER TABLE network ADD COLUMN antispoof INTEGER NOT NULL DEFAULT 1;"
+        "ALTER TABLE network ADD COLUMN isolate INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE endpoint ADD COLUMN antispoof INTEGER NOT NULL DEFAULT 1"
     ),
 }
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 
 import flask
 
-from netplugin import app, assembly, config, store
+from netplugin import app, assembly, config, guarding, store
 
 ARMED = "FULLHOST_ARMED"
 # A death at a question is one at the end of the act before it. Whatever is not named here is taken for an act.
@@ -26,6 +26,7 @@ QUESTIONS = frozenset(
     for leaf, verbs in {
         "links": "exists overlapping check_bridge ports port stands forwarding forwarding6",
         "uplinks": "interface stands",
+        "guard": "standing stopped",
         "firewall": "missing",
         "firewalld": "missing",
         "engine": "version network_ids network_name candidates containers attachments prepare endpoint_name",
@@ -34,7 +35,7 @@ QUESTIONS = frozenset(
     }.items()
     for verb in verbs.split()
 )
-_USES = {f"netplugin.{name}" for name in ("driver", "networks", "ipam", "keeper", "settlement")}
+_USES = {f"netplugin.{name}" for name in ("driver", "networks", "ipam", "keeper", "settlement", "guarding")}
 
 
 class Steps:
@@ -131,6 +132,7 @@ def wrap(leaves: assembly.Leaves, armed: pathlib.Path) -> assembly.Leaves:
         uplinks=typing.cast("assembly.Uplinks", _Leaf("uplinks", leaves.uplinks, steps)),
         firewall=typing.cast("assembly.Firewall", _Leaf("firewall", leaves.firewall, steps)),
         firewalld=typing.cast("assembly.Firewalld", _Leaf("firewalld", leaves.firewalld, steps)),
+        guard=typing.cast("guarding.Guard", _Leaf("guard", leaves.guard, steps)),
         zone=typing.cast("assembly.Zone", _Leaf("zone", leaves.zone, steps)),
         engine=typing.cast("assembly.Engine", _Leaf("engine", leaves.engine, steps)),
     )

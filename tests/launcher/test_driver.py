@@ -49,6 +49,7 @@ _STATUS = {
             "created": "2026-11-24T10:00:00+00:00",
         }
     ],
+    "stopped": [{"endpoint": "e" * 64, "name": "web", "why": "arp", "what": "ARP for another's", "frames": 3}],
     "counters": {"rung.option": 2},
     "warnings": ["IP forwarding is off"],
 }
@@ -98,6 +99,7 @@ def test_the_status_is_read_whole(tmp_path: pathlib.Path) -> None:
     assert (status.networks[0].address, status.networks[0].uplink) == (None, "eth1.20")
     assert (status.networks[0].name, status.networks[0].dns_port) == ("", 53)
     assert status.endpoints[0].address == ipaddress.IPv4Address("172.31.0.2")
+    assert status.endpoints[0].stopped == {"ARP for another's": 3}
     assert status.counters == {"rung.option": 2}
     assert status.warnings == ("IP forwarding is off",)
 

@@ -30,6 +30,7 @@ from netplugin import (
     store,
     tidying,
 )
+from tests.netplugin import fence
 
 
 @dataclasses.dataclass
@@ -53,23 +54,6 @@ class Lan:
 
     def stands(self, network: model.Network) -> bool:
         return network.uplink is None or self.interfaces[network.uplink].master == network.bridge
-
-
-@dataclasses.dataclass
-class Firewalld:
-    """firewalld, which does not run unless a test says so: then it has bridges in its zone."""
-
-    runs: bool = False
-    zone: set[str] = dataclasses.field(default_factory=set)
-
-    def missing(self, network: model.Network) -> tuple[str, ...]:
-        return ("its zone",) if self.runs and network.bridge not in self.zone else ()
-
-    def ensure(self, network: model.Network) -> None:
-        self.zone |= {network.bridge} if self.runs else set()
-
-    def leave(self, network: model.Network) -> None:
-        self.zone.discard(network.bridge)
 
 
 @dataclasses.dataclass
@@ -99,12 +83,17 @@ class World:
     failing: int = 0
     acts: int = 0
 
-    firewalld: Firewalld = dataclasses.field(default_factory=Firewalld)
+    firewalld: fence.Firewalld = dataclasses.field(default_factory=fence.Firewalld)
 
     @functools.cached_property
     def lan(self) -> Lan:
         """Its interfaces to the LAN."""
         return Lan(self)
+
+    @functools.cached_property
+    def fence(self) -> fence.Fence:
+        """What keeps its machines to themselves."""
+        return fence.Fence(self.links, self.act)
 
     def act(self) -> None:
         self.acts += 1
@@ -131,7 +120,7 @@ class World:
         return network.bridge in self.links
 
     def overlapping(self, network: model.Network) -> str | None:
-        return f"eth0 has {network.gateway_interface}" if network.subnet == self.uplink else None
+        return f"eth0 has {network.interface}" if network.subnet == self.uplink else None
 
     def check_bridge(self, network: model.Network) -> None:
         self.act()
@@ -316,6 +305,7 @@ def drive(world: World, state: store.Store, now: Callable[[], datetime.datetime]
         assigner=assigner,
         agreement=agreement.Agreement(store=state, assigner=assigner),
         publisher=publish(world, state),
+        guardian=fence.watch(world.fence, state, world.count),
         now=now,
         count=world.count,
         wake=world.wake,
@@ -337,6 +327,7 @@ def make(world: World, state: store.Store, now: Callable[[], datetime.datetime])
         firewalld=world.firewalld,
         engine=world,
         registrar=register(world, state, now),
+        guardian=fence.watch(world.fence, state, world.count),
         defaults={},
         now=now,
         count=world.count,
@@ -385,6 +376,7 @@ def uses(world: World, state: store.Store, now: Callable[[], datetime.datetime])
         zone=world,
         engine=world,
         counters=lambda: dict(world.counts),
+        stopped=fence.watch(world.fence, state, world.count).stopped,
         told={"fh0": "something cannot be mended"},
         version="0",
         pid=1,
@@ -394,6 +386,7 @@ def uses(world: World, state: store.Store, now: Callable[[], datetime.datetime])
         driver=use,
         networks=make(world, state, now),
         keeper=keep(world, state, now),
+        guardian=use.guardian,
         control=asked,
         tidier=tidy(world, state, now),
         records=records.Records(store=state, zone=world, registrar=register(world, state, now), count=world.count),

@@ -21,11 +21,13 @@ from netplugin import (
     config,
     firewall,
     firewalld,
+    guard,
     inventory,
     keeper,
     links,
     model,
     naming,
+    pins,
     protocol,
     settlement,
     store,
@@ -75,6 +77,11 @@ class Life:
     def keeper(self) -> keeper.Keeper:
         """The keeper, by the clock of the test."""
         return dataclasses.replace(self.uses.keeper, now=self.clock)
+
+    def keep(self) -> None:
+        """Have the keeper and the guard look."""
+        self.keeper.keep()
+        self.uses.guardian.keep()
 
     @property
     def settler(self) -> settlement.Settler:
@@ -257,10 +264,10 @@ def _space(endpoint: str) -> str:
 
 
 def take(endpoint: str, name: str) -> None:
-    """Move the peer into the container's namespace, as the engine does after Join, with its address."""
+    """Move the peer into the container's namespace, as the engine does after Join, with its addresses."""
     peer, space = naming.veth(endpoint).peer, _space(endpoint)
     ip("netns", "add", space)
-    ip("link", "set", peer, "netns", space)
+    ip("link", "set", peer, "netns", space, "address", naming.mac(ipaddress.IPv4Address(ZONE[name])))
     ip("-n", space, "address", "add", f"{ZONE[name]}/24", "dev", peer)
     ip("-n", space, "link", "set", peer, "up")
 
@@ -371,6 +378,12 @@ def remains(life: Life) -> dict[str, list[str]]:
         "moves": sorted(move.container for move in life.store.moves()),
         "links": sorted(link["ifname"] for link in listed if link["ifname"] not in {"lo", PARENT}),
         "bridged": [str(link["master"]) for link in listed if link["ifname"] == PARENT and "master" in link],
+        "pinned": sorted(port for port in _pinned() if port in {link["ifname"] for link in listed}),
         "tables": sorted(line.split()[-1] for line in tables.splitlines() if "fullhost" in line),
         "marks": sorted(marks),
     }
+
+
+def _pinned() -> set[str]:
+    """Return the ports to which something is pinned."""
+    return {pins.port_of(element.key) for element in guard.standing().elements}

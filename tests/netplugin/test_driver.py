@@ -68,7 +68,7 @@ class TestNetwork:
         use.create_endpoint(endpoint(WEB, "web"))
         for _ in range(2):
             assert made.delete(protocol.NetworkRef(network_id=NETWORK.id)).body == {}
-        assert (world.links, world.rules, use.store.networks()) == ({}, set(), ())
+        assert (world.links, world.rules, world.fence.table, use.store.networks()) == ({}, set(), False, ())
 
     def test_a_bridge_that_stood_before_stays(
         self, use: driver.Driver, made: networks.Networks, world: fakes.World
@@ -154,7 +154,7 @@ def test_a_subnet_of_another_interface_is_refused_and_leaves_nothing(
     world.uplink = NETWORK.subnet
     with pytest.raises(model.Cannot, match=r"eth0 has 172\.31\.0\.1/24, which is part of it"):
         made.create(CREATE)
-    assert (world.links, world.rules, use.store.networks()) == ({}, set(), ())
+    assert (world.links, world.rules, world.fence.table, use.store.networks()) == ({}, set(), False, ())
 
 
 class TestEndpoint:
@@ -248,7 +248,7 @@ class TestEndpoint:
         use.create_endpoint(endpoint(WEB, "web"))
         acts = world.acts
         use.create_endpoint(endpoint(DB, "db"))
-        assert world.acts == acts + 1, "the veth, and no question"
+        assert world.acts == acts + 2, "the veth and its pins, and no question"
         assert world.counts["address.cache"] == world.counts["dns.silent"] == 2
         world.silent = set()
         use.delete_endpoint(ref(DB))
@@ -372,7 +372,7 @@ class TestEndpoint:
             use.join(dataclasses.replace(join, endpoint_id=DB))
 
 
-@pytest.mark.parametrize("failing", range(1, 4))
+@pytest.mark.parametrize("failing", range(1, 5))
 def test_a_network_is_deleted_as_far_as_can_be_and_the_rest_next_time(
     use: driver.Driver, made: networks.Networks, world: fakes.World, failing: int
 ) -> None:
@@ -381,6 +381,6 @@ def test_a_network_is_deleted_as_far_as_can_be_and_the_rest_next_time(
     world.failing = world.acts + failing
     with pytest.raises(model.Cannot, match="on purpose"):
         made.delete(protocol.NetworkRef(network_id=NETWORK.id))
-    assert len(world.links) + len(world.rules) == 1, "each other step was done"
+    assert len(world.links) + len(world.rules) + world.fence.table == 1, "each other step was done"
     made.delete(protocol.NetworkRef(network_id=NETWORK.id))
-    assert (world.links, world.rules, use.store.networks()) == ({}, set(), ())
+    assert (world.links, world.rules, world.fence.table, use.store.networks()) == ({}, set(), False, ())

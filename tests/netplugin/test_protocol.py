@@ -75,7 +75,9 @@ def test_null_is_empty_as_go_means_it() -> None:
 
 def test_an_unknown_driver_option_of_an_endpoint_is_refused_by_its_name() -> None:
     body = {"NetworkID": NETWORK, "EndpointID": ENDPOINT, "Options": {"fullhost.nmae": "web"}}
-    with pytest.raises(model.Cannot, match=r"'fullhost\.nmae': no such option is known; the option is fullhost\.name"):
+    with pytest.raises(
+        model.Cannot, match=r"'fullhost\.nmae': no such option is known; the options are fullhost\.name"
+    ):
         protocol.CreateEndpoint.from_json(body)
 
 

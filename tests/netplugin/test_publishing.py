@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from netplugin import driver, exposure, model, networks, protocol, publishing, store
+from netplugin import driver, exposure, model, naming, networks, protocol, publishing, store
 from tests.netplugin import fakes
 from tests.netplugin.conftest import NETWORK, Clock
 
@@ -87,7 +87,7 @@ def test_they_go_whichever_call_is_the_only_one_that_comes(
         case "delete":
             use.delete_endpoint(ref(WEB))
         case _:
-            world.links = {"br0": None}
+            del world.links[naming.veth(WEB).host]
             clock.move(60)
             start(use, DB, "web")
     assert (led(world), world.held, use.store.exposures()) == ([], set(), ())
@@ -178,7 +178,7 @@ def test_a_machine_starts_and_stops_although_its_ports_cannot_follow_at_once(
     use: driver.Driver, publisher: publishing.Publisher, world: fakes.World
 ) -> None:
     publisher.expose(NETWORK.id, ORDER)
-    world.failing = world.acts + 3  # after DNS and its veth
+    world.failing = world.acts + 4  # after DNS, its veth and its pins
     start(use, WEB, "web")
     assert (led(world), world.counts["published.late"]) == ([], 1)
     assert publisher.missing(NETWORK) == ("its ways",)

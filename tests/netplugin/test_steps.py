@@ -60,7 +60,7 @@ def _kernel_is_spoiled(_: sandbox.Host, __: sandbox.Life) -> None:
 
 def _keeper_looks(_: sandbox.Host, life: sandbox.Life) -> None:
     for _second in range(3):
-        life.keeper.keep()
+        life.keep()
         life.clock.move(1)
 
 
@@ -115,11 +115,11 @@ def strike(host: sandbox.Host, scene: Scene, step: str, way: sandbox.Way) -> Non
 
 def recover(host: sandbox.Host, life: sandbox.Life, scene: Scene, way: sandbox.Way) -> None:
     """Go on as a driver that starts does, with an engine that goes on; all has to be right within five seconds."""
-    life.keeper.keep()
+    life.keep()
     host.engine.resume(life, way)
     for _second in range(5):
         life.settler.settle()
-        life.keeper.keep()
+        life.keep()
         if (found := sandbox.remains(life)) == expected(scene):
             break
         life.clock.move(1)
@@ -145,7 +145,8 @@ def expected(scene: Scene) -> dict[str, list[str]]:
         "moves": [],
         "links": sorted(["br0", *(naming.veth(endpoint).host for endpoint in endpoints)]),
         "bridged": [],
-        "tables": [naming.table(sandbox.NETWORK)],
+        "tables": ["fullhost", naming.table(sandbox.NETWORK)],
+        "pinned": [naming.veth(endpoint).host for endpoint in sorted(endpoints)],
         "marks": [naming.mark(sandbox.NETWORK)] * 4,
     }
 

@@ -56,7 +56,7 @@ def rest(lab: world.Lab) -> list[str]:
     counts = (len(networks), len(links), len(tables), len(rules))
     found = [str(row) for (row,) in rows if row != f"{LIVES} {LIVES_AT}"]
     return (
-        found if counts == (1, 1, 1, RULES) else [*found, f"networks, links, tables, rules: {counts}", *links, *rules]
+        found if counts == (1, 1, 2, RULES) else [*found, f"networks, links, tables, rules: {counts}", *links, *rules]
     )
 
 
