@@ -21,7 +21,6 @@ from netplugin import (
     model,
     naming,
     networks,
-    parents,
     publishing,
     records,
     registrar,
@@ -31,29 +30,7 @@ from netplugin import (
     tidying,
 )
 from tests.netplugin import fence
-
-
-@dataclasses.dataclass
-class Lan:
-    """Interfaces that lead to the LAN, which a bridge of the world may have."""
-
-    world: "World"
-    interfaces: dict[str, parents.Interface] = dataclasses.field(default_factory=dict)
-
-    def interface(self, name: str) -> parents.Interface | None:
-        return self.interfaces.get(name)
-
-    def ensure(self, network: model.Network) -> None:
-        self.world.act()
-        uplink, parent = str(network.uplink), self.interfaces[str(network.parent)]
-        found = dataclasses.replace(parent, name=uplink, master=network.bridge, up=True)
-        if network.vlan is not None:
-            found = dataclasses.replace(found, kind="vlan", parent=network.parent, vlan=network.vlan)
-            self.world.links[uplink] = model.Port(bridge=network.bridge, peer=model.Whereabouts.HERE)
-        self.interfaces[uplink] = found
-
-    def stands(self, network: model.Network) -> bool:
-        return network.uplink is None or self.interfaces[network.uplink].master == network.bridge
+from tests.netplugin.beside import Lan
 
 
 @dataclasses.dataclass
