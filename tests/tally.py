@@ -27,6 +27,7 @@ class Promise(enum.StrEnum):
     ENDPOINTS = "endpoints made and deleted by protocol alone"
     INITS = "machines booted, ended by their own init and booted again, of eight kinds of init"
     REGISTRATIONS = "names registered at once by two engines that share a name server, each with an address of its own"
+    SPOOFS = "frames with which a machine is another, stopped"
     DEADLINES = "calls answered in time while DNS, the engine, a command or the disk hangs"
 
 
