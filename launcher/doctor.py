@@ -1,33 +1,15 @@
 """What is wrong here, and what mends it: the engine, the driver, the network, DNS and this host, looked at in turn."""
 
 import dataclasses
-import enum
 import ipaddress
 import typing
 from collections.abc import Callable, Iterator
 
-from launcher import fleet, model
+from launcher import findings, fleet, listed, model
+from launcher.findings import Finding, Verdict
 
 _OLDEST = (20, 10)  # of the engines that fullhost is tried on
 _BROKEN = ("29.0.0", "29.0.1", "29.0.2")  # moby #51554: they panic when a container leaves a remote driver's network
-
-
-class Verdict(enum.StrEnum):
-    """How grave a finding is; with one that is broken, machines do not work."""
-
-    OK = "ok"
-    WARNING = "warning"
-    BROKEN = "broken"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
-    """What was looked at, what was found, and the command or the edit that mends it."""
-
-    check: str
-    verdict: Verdict
-    found: str
-    mend: str = ""
 
 
 class Engine(typing.Protocol):
@@ -44,6 +26,8 @@ class Driver(typing.Protocol):
     def status(self) -> model.DriverStatus: ...
     def zone(self, network: str) -> model.Zone: ...
     def record(self, network: str, name: str) -> ipaddress.IPv4Address: ...
+    def entries(self, network: str) -> tuple[listed.Entry, ...]: ...
+    def updates(self, network: str) -> listed.Updates: ...
 
 
 class Surroundings(typing.Protocol):
@@ -88,7 +72,7 @@ class Doctor:
             check = "network"
             return engine.network_id(self.network)
         except model.Cannot as error:
-            found.append(_broken(check, error))
+            found.append(findings.broken(check, error))
             return None
 
     def _look_at_driver(self, found: list[Finding], number: str | None) -> model.Network | None:
@@ -96,7 +80,7 @@ class Doctor:
         try:
             status = self.driver.status()
         except model.Cannot as error:
-            found.append(_broken("driver", error))
+            found.append(findings.broken("driver", error))
             return None
         found.extend(_of_driver(status, self.version))
         network = next((network for network in status.networks if network.id == number), None)
@@ -111,7 +95,7 @@ class Doctor:
             for name in tuple(known.members)[:1]:
                 self.driver.record(network.id, name)
         except model.Cannot as error:
-            found.append(_broken("zone", error))
+            found.append(findings.broken("zone", error))
             return ()
         told = f"{network.domain}: {len(known.members)} machines, from {network.dns} port {network.dns_port}"
         found.append(Finding(check="zone", verdict=Verdict.OK, found=told))
@@ -119,6 +103,11 @@ class Doctor:
             Finding(check="zone", verdict=Verdict.WARNING, found=str(refusal), mend=refusal.hint)
             for refusal in known.refused.values()
         ]
+        try:
+            found.extend(findings.of_pointers(self.driver.entries(network.id), network.domain))
+            found.extend(findings.of_updates(self.driver.updates(network.id)))
+        except model.Cannot as error:
+            found.append(findings.broken("updates", error))
         return tuple(known.members)
 
     def _look_around(self, found: list[Finding], network: model.Network, names: tuple[str, ...]) -> None:
@@ -130,11 +119,7 @@ class Doctor:
                 first = network.domain == "local" and self.host.asks_mdns_first()
                 found.append(_of_resolver(full, self.host.address_of(full), network=network, mdns_first=first))
         except model.Cannot as error:
-            found.append(_broken("host", error))
-
-
-def _broken(check: str, error: model.Cannot) -> Finding:
-    return Finding(check=check, verdict=Verdict.BROKEN, found=str(error), mend=error.hint)
+            found.append(findings.broken("host", error))
 
 
 def _of_engine(host: model.Host) -> Finding:

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from launcher import model
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Pointed:
@@ -38,3 +40,11 @@ class Removed:
 
     addresses: tuple[str, ...]
     left: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Updates:
+    """Whether names that the zone lacks are registered, and what stands against it, zone by zone."""
+
+    wished: bool
+    refused: tuple[model.Cannot, ...]

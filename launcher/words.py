@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from launcher import model, snapshots, tables
 
 if typing.TYPE_CHECKING:
-    from launcher import doctor, machines
+    from launcher import machines
+    from launcher.findings import Finding
 
 _LIST = ("NAME", "ALIASES", "STATE", "ADDRESS", "IMAGE", "SINCE")
 _NETWORKS = ("NETWORK", "BRIDGE", "SUBNET", "GATEWAY", "DOMAIN", "DNS", "SNAT", "MTU", "UPLINK")
@@ -166,7 +167,7 @@ def _certain(endpoint: model.Endpoint) -> str:
     return endpoint.source if endpoint.settled else f"{endpoint.source}, to be verified"
 
 
-def findings(found: "Sequence[doctor.Finding]") -> str:
+def findings(found: "Sequence[Finding]") -> str:
     """Write one finding a line, and under each that is not well what mends it."""
     rows = []
     for finding in found:

@@ -96,9 +96,9 @@ class World:
         """Reach the driver."""
         import pathlib
 
-        from launcher import driver
+        from launcher import driver, wire
 
-        return driver.Driver(driver.found(pathlib.Path(os.environ.get("FULLHOST_SOCKET") or driver.SOCKET)))
+        return driver.Driver(wire.found(pathlib.Path(os.environ.get("FULLHOST_SOCKET") or wire.SOCKET)))
 
     def settings(self) -> "config.Config":
         """Read the configuration."""

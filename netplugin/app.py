@@ -81,6 +81,7 @@ def questions(use: assembly.Uses) -> dict[str, calling.Question]:
         "/v1/status": lambda _: ask.status(),
         "/v1/exposures": lambda _: use.publisher.exposures(),
         "/v1/networks/<network_id>/fleet": lambda parts: ask.fleet(parts["network_id"]),
+        "/v1/networks/<network_id>/updates": lambda parts: use.records.updates(parts["network_id"]),
         "/v1/networks/<network_id>/records": lambda parts: use.records.entries(parts["network_id"]),
         "/v1/networks/<network_id>/records/<name>": lambda parts: ask.record(parts["network_id"], parts["name"]),
     }

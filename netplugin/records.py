@@ -90,6 +90,17 @@ class Records:
         left = [told for address in addresses if (told := self._unpoint(name, address, network))]
         return {"name": name, "addresses": [str(address) for address in addresses], "left": left}
 
+    def updates(self, network_id: str) -> Json:
+        """Tell whether names that the zone lacks are registered, and what stands against it; nothing is changed."""
+        network = self.store.network(network_id)
+        wished, refused = network.unlisted is model.Unlisted.REGISTER, []
+        for change in registration.probes(network) if wished else ():
+            try:
+                self.registrar.updater(network, "names that it lacks").send(change, network.dns)
+            except model.Cannot as error:
+                refused.append(str(error))
+        return {"wished": wished, "refused": list(dict.fromkeys(refused))}
+
     def _free(self, name: str, asked: object, network: model.Network) -> Iterator[Address]:
         """Yield the address that is asked for, if nobody has it, or those that nobody has."""
         given = {address for entry in self.zone.entries(network) for address in entry.addresses}

@@ -18,6 +18,7 @@ from netplugin import model
 Address = ipaddress.IPv4Address
 TTL = 60  # seconds; a name that moves is soon known to have moved
 _VERSION = "v=fullhost1"
+_PROBE = "_fullhost-probe"
 
 
 class Phase(enum.StrEnum):
@@ -186,6 +187,15 @@ def strike(host: str, addresses: tuple[Address, ...], zone: str) -> Change:
     """Return the update that takes a name's addresses away, if those are all that it has."""
     data = tuple(Datum(kind=Kind.A, text=str(address)) for address in addresses)
     return Change(name=host, zone=zone, present=data, drop=data)
+
+
+def probes(network: model.Network) -> tuple[Change, ...]:
+    """Return updates of the zone and of the reverse zone that need the key's permission, and change nothing.
+
+    They delete what is not there: a server looks at who asks before it looks for that (RFC 2136, 3.3 and 3.4).
+    """
+    name, reverse = f"{_PROBE}.{network.domain}.", f"{_PROBE}.{network.subnet.network_address.reverse_pointer}."
+    return Change(name=name, zone=network.domain, clear=(Kind.TXT,)), Change(name=reverse, clear=(Kind.TXT,))
 
 
 def keyless(what: str) -> model.Cannot:

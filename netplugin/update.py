@@ -125,8 +125,8 @@ class Updater:
         return model.Cannot(
             what,
             why=f"the DNS server {server} {said}",
-            hint=f"see its log, and that it has update-policy {{ grant {self._key.name} zonesub ANY; }} in the zone"
-            f" {zone.to_text(omit_final_dot=True)}",
+            hint=f"see its log, and that the update-policy of the zone {zone.to_text(omit_final_dot=True)} grants"
+            f" {self._key.name} zonesub ANY",
             reason=model.Reason.UNAVAILABLE,
         )
 

@@ -19,7 +19,7 @@ def doctor(world: worlds.World, *, as_json: bool) -> None:
     import importlib.metadata
 
     from launcher import doctor as doctors
-    from launcher import surroundings, words
+    from launcher import findings, surroundings, words
 
     examined = doctors.Doctor(
         engine=world.engine,
@@ -29,5 +29,5 @@ def doctor(world: worlds.World, *, as_json: bool) -> None:
         version=importlib.metadata.version("fullhost"),
     ).examine()
     click.echo(words.as_json(examined) if as_json else words.findings(examined))
-    if any(finding.verdict is doctors.Verdict.BROKEN for finding in examined):
+    if any(finding.verdict is findings.Verdict.BROKEN for finding in examined):
         sys.exit(1)

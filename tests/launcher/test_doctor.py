@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from launcher import doctor, model, surroundings
-from launcher.doctor import Verdict
+from launcher import doctor, listed, model, surroundings
+from launcher.findings import Finding, Verdict
 from tests.launcher import fakes
 
 HOST = model.Host(engine=(28, 5), cgroup=2, apparmor=False, version="28.5.2")
@@ -57,15 +57,38 @@ class Surroundings:
         return self.address
 
 
-def healthy() -> fakes.Driver:
-    found = fakes.Driver({"host": 1, "web": 2, "db": 3})
+class Driver(fakes.Driver):
+    """A driver whose zones take updates, with the pointers that a test says."""
+
+    refused: tuple[model.Cannot, ...] = ()
+    pointing: dict[str, str | None] = {}  # noqa: RUF012 - replaced, never changed
+
+    def updates(self, network: str) -> listed.Updates:
+        assert network == fakes.NETWORK
+        return listed.Updates(wished=True, refused=self.refused)
+
+    def entries(self, network: str) -> tuple[listed.Entry, ...]:
+        assert network == fakes.NETWORK
+        return tuple(
+            listed.Entry(
+                name=name,
+                addresses=(listed.Pointed(address=f"172.31.0.{at}", pointer=self.pointing.get(name, name)),),
+                registered_by=None,
+                here=False,
+            )
+            for name, at in self.names.items()
+        )
+
+
+def healthy() -> Driver:
+    found = Driver({"host": 1, "web": 2, "db": 3})
     found.warnings = ()
     return found
 
 
 def examined(
-    *, engine: Engine | None = None, driver: fakes.Driver | None = None, host: Surroundings | None = None
-) -> dict[str, doctor.Finding]:
+    *, engine: Engine | None = None, driver: Driver | None = None, host: Surroundings | None = None
+) -> dict[str, Finding]:
     """Return what is not well, by check; and see that what is has nothing to mend."""
     found = doctor.Doctor(
         engine=lambda: engine or Engine(),
@@ -79,6 +102,22 @@ def examined(
 
 def test_a_healthy_world_has_nothing_to_mend() -> None:
     assert examined() == {}
+
+
+def test_zones_that_take_no_updates_and_pointers_that_lead_astray() -> None:
+    driver = healthy()
+    driver.refused = (model.Cannot("cannot update web.local: it is refused", hint="update-policy"),)
+    driver.pointing = {"web": "other"}
+    found = examined(driver=driver)
+    assert (found["updates"].verdict, found["updates"].mend) == (Verdict.BROKEN, "update-policy")
+    assert found["reverse"] == Finding(
+        check="reverse",
+        verdict=Verdict.WARNING,
+        found="web.local is 172.31.0.2, whose PTR record leads to other.local",
+        mend="write '2.0.31.172.in-addr.arpa. IN PTR web.local.' into the reverse zone",
+    )
+    driver.pointing = {"db": None}
+    assert examined(driver=driver)["reverse"].found == "1 of 3 addresses have no PTR record: db 172.31.0.3"
 
 
 @pytest.mark.parametrize(
@@ -121,7 +160,7 @@ def test_a_network_that_is_not_there_and_one_that_the_driver_has_forgotten() -> 
 def test_what_the_driver_warns_of_is_broken_and_another_version_is_told() -> None:
     driver = healthy()
     driver.warnings = ("machines cannot reach the world: no forwarding; set net.ipv4.ip_forward=1",)
-    assert examined(driver=driver)["driver"] == doctor.Finding(
+    assert examined(driver=driver)["driver"] == Finding(
         check="driver",
         verdict=Verdict.BROKEN,
         found="machines cannot reach the world: no forwarding",
@@ -135,7 +174,7 @@ def test_what_the_driver_warns_of_is_broken_and_another_version_is_told() -> Non
 
 
 def test_names_that_share_an_address_without_a_pointer_are_told() -> None:
-    driver = fakes.Driver({"host": 1, "web": 2, "db": 3, "old": 3})
+    driver = Driver({"host": 1, "web": 2, "db": 3, "old": 3})
     driver.warnings = ()
     finding = examined(driver=driver)["zone"]
     assert finding.verdict is Verdict.WARNING

@@ -136,6 +136,19 @@ def test_what_is_in_use_or_not_ours_is_not_removed(use: records.Records, tmp_pat
     assert (dig("web.local"), dig("host.local"), dig("far.local")) == (["172.31.0.2"], ["172.31.0.1"], [far])
 
 
+def test_it_is_told_whether_the_zones_take_updates_and_nothing_is_changed(use: records.Records) -> None:
+    before = dig("local", "AXFR"), dig("31.172.in-addr.arpa", "AXFR")
+    assert use.updates(ID) == {"wished": True, "refused": []}
+    assert (dig("local", "AXFR"), dig("31.172.in-addr.arpa", "AXFR")) == before
+    stranger = dataclasses.replace(use.registrar, update=registrations.updater("nobody"))
+    (told,) = typing.cast("list[str]", _over(stranger).updates(ID)["refused"])[:1]
+    assert "does not know the key nobody" in told
+    others = dataclasses.replace(use.registrar, update=registrations.updater("others", "hmac-sha512"))
+    forward, reverse = typing.cast("list[str]", _over(others).updates(ID)["refused"])
+    assert "does not let the key others do it (REFUSED)" in forward
+    assert "the update-policy of the zone 31.172.in-addr.arpa grants others zonesub ANY" in reverse
+
+
 def test_without_a_key_nothing_is_changed(one: registrar.Registrar) -> None:
     use = _over(dataclasses.replace(one, update=None))
     for act in (use.add, use.remove):

@@ -68,7 +68,30 @@ def _crash(lab: world.Lab) -> None:
     commands.wait("the engine to wait a while", lambda: lab.engine.docker(*state).strip() == "restarting 6", seconds=60)
 
 
+def _take_no_updates(lab: world.Lab) -> None:
+    """Have a driver with a key that the name server does not let do anything."""
+    lab.nameserver.publish_updated(*zones.SEED)
+    lab.nameserver.publish(*zones.SEED)
+    lab.driver.restart({"FULLHOST_UPDATE_KEY_FILE": str(lab.nameserver.key)})
+    lab.engine.docker("network", "rm", "fullhost")
+    lab.create_network()
+
+
+def _misdirect(lab: world.Lab) -> None:
+    lab.nameserver.publish(zones.LOCAL, zones.REVERSE.replacing("2", "PTR other.local."))
+
+
 BROKEN = {
+    "no updates": Break(
+        act=_take_no_updates, check="updates", found="does not let the key", mend="the update-policy of the zone"
+    ),
+    "a pointer that leads astray": Break(
+        act=_misdirect,
+        code=0,
+        check="reverse",
+        found="database.local is 172.31.0.2, whose PTR record leads to other.local",
+        mend="2.0.31.172.in-addr.arpa. IN PTR database.local.",
+    ),
     "the engine is down": Break(
         act=lambda lab: lab.engine.stop(), check="engine", found="cannot reach the Docker engine", mend="start docker"
     ),

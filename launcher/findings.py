@@ -1,0 +1,69 @@
+"""What an examination found, and what of the zone's records is worth telling."""
+
+import dataclasses
+import enum
+from collections.abc import Iterator
+
+from launcher import listed, model
+
+_SHOWN = 3  # names, of many that want the same
+
+
+class Verdict(enum.StrEnum):
+    """How grave a finding is; with one that is broken, machines do not work."""
+
+    OK = "ok"
+    WARNING = "warning"
+    BROKEN = "broken"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """What was looked at, what was found, and the command or the edit that mends it."""
+
+    check: str
+    verdict: Verdict
+    found: str
+    mend: str = ""
+
+
+def broken(check: str, error: model.Cannot) -> Finding:
+    """Return the finding of what could not even be looked at."""
+    return Finding(check=check, verdict=Verdict.BROKEN, found=str(error), mend=error.hint)
+
+
+def of_updates(updates: listed.Updates) -> Iterator[Finding]:
+    """Tell whether names that the zone lacks can be registered, where that is wished (RFC 2136)."""
+    if not updates.wished:
+        return
+    for error in updates.refused:
+        yield broken("updates", error)
+    if not updates.refused:
+        yield Finding(check="updates", verdict=Verdict.OK, found="the zone and its reverse zone take updates")
+
+
+def of_pointers(entries: tuple[listed.Entry, ...], domain: str) -> Iterator[Finding]:
+    """Tell of addresses whose pointer leads to none of the names that have them, or nowhere (RFC 1912, 2.1)."""
+    names: dict[listed.Pointed, list[str]] = {}
+    for entry in entries:
+        for at in entry.addresses:
+            names.setdefault(at, []).append(entry.name)
+    bare = [f"{having[0]} {at.address}" for at, having in names.items() if at.pointer is None]
+    if bare:
+        yield Finding(
+            check="reverse",
+            verdict=Verdict.WARNING,
+            found=f"{len(bare)} of {len(names)} addresses have no PTR record: {', '.join(bare[:_SHOWN])}"
+            + (", …" if len(bare) > _SHOWN else ""),
+            mend="write them into the reverse zone: who gives --ip is named by them",
+        )
+    for at, having in names.items():
+        if at.pointer is None or at.pointer in having:
+            continue
+        reverse = ".".join([*reversed(at.address.split(".")), "in-addr.arpa."])
+        yield Finding(
+            check="reverse",
+            verdict=Verdict.WARNING,
+            found=f"{having[0]}.{domain} is {at.address}, whose PTR record leads to {at.pointer}.{domain}",
+            mend=f"write '{reverse} IN PTR {having[0]}.{domain}.' into the reverse zone",
+        )
