@@ -196,7 +196,9 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
         keeper=keep,
         guardian=guardian,
         control=asked,
-        tidier=tidying.Tidier(store=over.store, engine=over.engine, registrar=registers, now=_now, count=count),
+        tidier=tidying.Tidier(
+            store=over.store, engine=over.engine, registrar=registers, now=_now, count=count, told=told
+        ),
         records=records.Records(store=over.store, zone=over.zone, registrar=registers, count=count),
         ipam=ipam.Ipam(store=over.store, agreement=agreed),
         publisher=publisher,

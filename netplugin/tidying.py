@@ -23,7 +23,7 @@ class Engine(typing.Protocol):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Tidier:
-    """The tidying over its leaves. `told` has, by host, what could not be done, told once."""
+    """The tidying over its leaves. `told` has, by host, what could not be done, told once; `fhv status` shows it."""
 
     store: store.Store
     engine: Engine
@@ -85,10 +85,13 @@ class Tidier:
             try:
                 name = naming.label(container.name, domain=row.domain)
                 if name == row.name:
+                    self.told.pop(row.host, None)
                     continue
                 if self._endpoint(row) is None:
                     self._leave(row, f"its container is now {name}")
-                elif not self.registrar.rename(row, name):
+                elif self.registrar.rename(row, name):
+                    self.told.pop(row.host, None)
+                else:
                     self._tell(row.host, f"{row.host} stays: its container is now {name}, which the zone has already")
             except model.Cannot as error:
                 self._tell(row.host, str(error))
