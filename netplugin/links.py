@@ -76,12 +76,15 @@ def stands(network: model.Network) -> bool:
 
 
 def overlapping(network: model.Network) -> str | None:
-    """Return another interface of which an address lies in the subnet, with the address; None where there is none."""
+    """Return another interface of which an address lies in the subnets, with the address; None where there is none."""
     with pyroute2.IPRoute() as netlink:
-        for address in netlink.get_addr(family=socket.AF_INET):
-            interface = ipaddress.IPv4Interface((address.get("address"), int(address["prefixlen"])))
-            if interface.network.overlaps(network.subnet) and address.get("label") != network.bridge:
-                return f"{address.get('label')} has {interface}"
+        names = dict(socket.if_nameindex())
+        for address in netlink.get_addr():
+            interface = ipaddress.ip_interface(f"{address.get('address')}/{address['prefixlen']}")
+            prefix = network.subnet if interface.version == 4 else network.subnet6
+            name = names.get(address["index"])
+            if name != network.bridge and prefix and interface.network.overlaps(prefix):
+                return f"{name} has {interface}"
     return None
 
 
@@ -209,16 +212,15 @@ def _addresses(netlink: pyroute2.IPRoute, index: int) -> set[ipaddress.IPv4Addre
 
 
 def _addresses6(netlink: pyroute2.IPRoute, index: int) -> set[ipaddress.IPv6Address]:
-    found = netlink.get_addr(index=index, family=socket.AF_INET6)
-    return {ipaddress.IPv6Address(address.get("address")) for address in found}
+    return {ipaddress.IPv6Address(a.get("address")) for a in netlink.get_addr(index=index, family=socket.AF_INET6)}
 
 
 def _bear6(netlink: pyroute2.IPRoute, index: int, interface: ipaddress.IPv6Interface, bridge: str) -> None:
     """Give the bridge its IPv6 address at once, not after duplicates are looked for; machines tell it no routes."""
     with contextlib.suppress(OSError):  # a managed plugin has /proc/sys read-only
         pathlib.Path(f"/proc/sys/net/ipv6/conf/{bridge}/accept_ra").write_text("0")
-    prefix = interface.network.prefixlen
-    netlink.addr("add", index=index, address=str(interface.ip), prefixlen=prefix, family=socket.AF_INET6, flags=_NODAD)
+    address, bits = str(interface.ip), interface.network.prefixlen
+    netlink.addr("add", index=index, address=address, prefixlen=bits, family=socket.AF_INET6, flags=_NODAD)
 
 
 def _bridge_refused(name: str, why: str) -> model.Cannot:

@@ -158,7 +158,7 @@ class Networks:
         """Refuse a subnet of which another interface has an address: its hosts would not be reached any more."""
         if (other := self.links.overlapping(network)) is not None:
             raise model.Cannot(
-                f"make the network with {network.subnet}",
+                f"make the network with {' and '.join(map(str, filter(None, (network.subnet, network.subnet6))))}",
                 why=f"{other}, which is part of it or has it as a part",
                 hint="give another one with -o fullhost.subnet=…",
                 reason=model.Reason.CONFLICT,

@@ -164,6 +164,15 @@ def test_the_bridge_bears_the_gateway_at_once() -> None:
     assert pathlib.Path("/proc/sys/net/ipv6/conf/br0/accept_ra").read_text() == "0\n"
 
 
+@pytest.mark.usefixtures("namespace")
+def test_a_prefix_of_another_interface_is_seen() -> None:
+    for words in ("link add eth7 type bridge", "-6 address add fd00:31::9/48 dev eth7", "link set eth7 up"):
+        subprocess.run(["ip", *words.split()], check=True)
+    assert links.overlapping(NETWORK) is None
+    assert links.overlapping(DUAL) == "eth7 has fd00:31::9/48"
+    assert links.overlapping(dataclasses.replace(DUAL, bridge="eth7")) is None
+
+
 class TestEndpoint:
     """Endpoints of a network with a prefix."""
 
