@@ -14,6 +14,13 @@ from tests.lab import commands, host, images, place, world
 
 _PORT, _PONG = 5201, 7001
 _PLAIN = "user-defined bridge"
+_UNPINNED = "fullhost.antispoof=false"
+_MACHINES = {world.NETWORK: ("database", "webserver"), _PLAIN: ("one", "other"), _UNPINNED: ("docs", "ubuntu")}
+_ATTACHED = {
+    world.NETWORK: world.NETWORK,
+    _PLAIN: "plain",
+    _UNPINNED: f"name={world.NETWORK},driver-opt={_UNPINNED}",
+}
 _AT_LEAST = figures.Goal(bound=0.98, at_least=True)
 _AT_MOST = figures.Goal(bound=1 / 0.98)  # of what is the better the less it is
 
@@ -31,7 +38,7 @@ Probe = Callable[[Path, float], float]
 
 
 def measure(lab: world.Lab, size: scale.Scale) -> figures.Outcome:
-    """Return what passes in turns, on fullhost and on Docker's bridge, on the three ways."""
+    """Return what passes in turns, on the three ways: on fullhost, on Docker's bridge, and where nothing is pinned."""
     found: dict[tuple[str, str, str], dict[str, list[float]]] = collections.defaultdict(
         lambda: collections.defaultdict(list)
     )
@@ -51,22 +58,29 @@ def measure(lab: world.Lab, size: scale.Scale) -> figures.Outcome:
             figures.Figure(
                 what=f"{what}, {way}",
                 unit=unit,
-                ours=tuple(both[world.NETWORK]),
-                against=_PLAIN,
-                theirs=tuple(both[_PLAIN]),
+                ours=tuple(passed[world.NETWORK]),
+                against=other,
+                theirs=tuple(passed[other]),
                 goal=_AT_MOST if unit == "µs" else _AT_LEAST,
             )
-            for (way, what, unit), both in found.items()
+            for (way, what, unit), passed in found.items()
+            for other in (_PLAIN, _UNPINNED)
         )
     )
 
 
 def _ways(lab: world.Lab) -> dict[str, dict[str, Path]]:
     """Make two machines on each network; return the paths by way and network."""
-    containers = {network: _pair(lab, network) for network in (world.NETWORK, _PLAIN)}
+    image = images.ensure(lab.engine, images.BUSYBOX)
+    lab.create_network()
+    lab.engine.docker("network", "create", "plain")
+    for network, names in _MACHINES.items():
+        for name in names:
+            words = ["--detach", "--name", name, "--network", _ATTACHED[network]]
+            lab.engine.docker("run", *words, image, "sleep", "7200")
     spaces = {"to host": f"/run/netns/{lab.host.name}", "to outside": f"/run/netns/{lab.outside.name}"}
     ways: dict[str, dict[str, Path]] = collections.defaultdict(dict)
-    for network, (one, other) in containers.items():
+    for network, (one, other) in _MACHINES.items():
         client = _namespace(lab, one)
         address = _inspect(lab, other, "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}")
         gateway = _inspect(lab, one, "{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}")
@@ -74,19 +88,6 @@ def _ways(lab: world.Lab) -> dict[str, dict[str, Path]]:
         for way, target in (("to host", gateway), ("to outside", host.OUTSIDE_ADDRESS)):
             ways[way][network] = Path(client=client, server=spaces[way], address=target)
     return ways
-
-
-def _pair(lab: world.Lab, network: str) -> tuple[str, str]:
-    image = images.ensure(lab.engine, images.BUSYBOX)
-    names = ("database", "webserver") if network == world.NETWORK else ("one", "other")
-    if network == world.NETWORK:
-        lab.create_network()
-    else:
-        lab.engine.docker("network", "create", "plain")
-    for name in names:
-        given = world.NETWORK if network == world.NETWORK else "plain"
-        lab.engine.docker("run", "--detach", "--name", name, "--network", given, image, "sleep", "7200")
-    return names
 
 
 def _inspect(lab: world.Lab, container: str, template: str) -> str:

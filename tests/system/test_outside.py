@@ -33,6 +33,8 @@ def test_the_world_reaches_what_is_exposed_and_no_more(lab: world.Lab, network: 
     lab.outside.ip("route", "add", host.SUBNET, "via", host.HOST_ADDRESS)
     try:
         assert _open(lab, MACHINE, 80, 81) == []
+        # The gateway is an address of the host's: whom the name server there answers is its allow-query's to say.
+        assert _open(lab, host.GATEWAY, *sorted({*before, 80, 81, 8080})) == ["53", "8080"]
         assert not lab.outside.pings(MACHINE)
         udp = lab.outside.run(sys.executable, "-c", ASK, "u", MACHINE, "53").strip()
         assert udp in {"TimeoutError", "ConnectionRefusedError"}

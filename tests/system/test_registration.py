@@ -119,10 +119,10 @@ def test_people_list_add_and_remove_names(registering: world.Lab) -> None:
     assert (_records(lab, "wiki"), lab.nameserver.query(_pointer(address), "PTR")) == ([], [])
     assert _records(lab, "scratch") == [scratch]
 
-    lab.nameserver.stop()
+    lab.nameserver.hang()
     lab.engine.docker("rm", "--force", "scratch")
     commands.wait("it to be told", lambda: "scratch.local" in lab.run("fhv", "status"), seconds=60)
-    lab.nameserver.start()
+    lab.nameserver.resume()
     _await(lab, "scratch")
     commands.wait("it to be over", lambda: "scratch.local" not in lab.run("fhv", "status"), seconds=60)
 
