@@ -1,30 +1,15 @@
 """Bridges and veth pairs, over netlink (pyroute2), in the network namespace in which the driver runs."""
 
 import contextlib
-import dataclasses
 import errno
 import ipaddress
 import os
 import pathlib
 import socket
 
-import pyroute2
-from pyroute2.netlink import exceptions
-from pyroute2.netlink.rtnl import ifinfmsg
+from netplugin import dump, model, naming, netlink, rtnetlink
 
-from netplugin import dump, model, naming, rtnetlink
-
-_IFF_UP = 1  # linux/if.h
 _NODAD = 0x2  # IFA_F_NODAD (linux/if_addr.h)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class _Found:
-    """An interface as the kernel has it."""
-
-    index: int
-    kind: str
-    up: bool
 
 
 def ensure_bridge(network: model.Network) -> None:
@@ -34,52 +19,50 @@ def ensure_bridge(network: model.Network) -> None:
     (br_stp_recalculate_bridge_id) and would change it as machines come and go.
     """
     name, interface = network.bridge, network.interface
-    with pyroute2.IPRoute() as netlink:
-        try:
-            if _find(netlink, name) is None:
-                netlink.link("add", ifname=name, kind="bridge", mtu=network.mtu, address=naming.bridge_mac(network))
-            index = _bridge(netlink, name)
-            if interface is not None and interface.ip not in _addresses(netlink, index):
+    try:
+        with netlink.opened() as library:
+            if rtnetlink.find(name) is None:
+                library.link("add", ifname=name, kind="bridge", mtu=network.mtu, address=naming.bridge_mac(network))
+            index = _bridge(name).index
+            borne = dump.addresses(index)
+            if interface is not None and interface.ip not in borne:
                 prefix = interface.network.prefixlen
-                netlink.addr("add", index=index, address=str(interface.ip), prefixlen=prefix)
-            if network.interface6 is not None and network.gateway6 not in _addresses6(netlink, index):
-                _bear6(netlink, index, network.interface6, name)
-            netlink.link("set", index=index, state="up")
-        except exceptions.NetlinkError as error:
-            raise _kernel_refused(f"make the bridge {name}", error.code) from error
+                library.addr("add", index=index, address=str(interface.ip), prefixlen=prefix)
+            if network.interface6 is not None and network.gateway6 not in borne:
+                _bear6(library, index, network.interface6, name)
+            library.link("set", index=index, state="up")
+    except OSError as error:
+        raise _kernel_refused(f"make the bridge {name}", error.errno or 0) from error
 
 
 def check_bridge(network: model.Network) -> None:
     """Refuse a bridge that somebody else made and that does not serve the network as it is; touch nothing."""
     name, interface = network.bridge, network.interface
-    with pyroute2.IPRoute() as netlink:
-        index = _bridge(netlink, name)
-        if interface is not None and interface.ip not in _addresses(netlink, index):
-            whose = "the gateway's address" if network.routed_here else "the address"
-            raise _bridge_refused(name, f"it stood before and does not bear {whose} {interface}")
-        if network.interface6 is not None and network.gateway6 not in _addresses6(netlink, index):
-            raise _bridge_refused(name, f"it stood before and does not bear the gateway's address {network.interface6}")
-        found = _find(netlink, name)
-        if found is not None and not found.up:
-            raise _bridge_refused(name, "it stood before and is down")
+    found = _bridge(name)
+    borne = dump.addresses(found.index)
+    if interface is not None and interface.ip not in borne:
+        whose = "the gateway's address" if network.routed_here else "the address"
+        raise _bridge_refused(name, f"it stood before and does not bear {whose} {interface}")
+    if network.interface6 is not None and network.gateway6 not in borne:
+        raise _bridge_refused(name, f"it stood before and does not bear the gateway's address {network.interface6}")
+    if not found.up:
+        raise _bridge_refused(name, "it stood before and is down")
 
 
 def stands(network: model.Network) -> bool:
     """Tell whether the network's bridge is there, up, and bears its address, if it has one."""
-    with pyroute2.IPRoute() as netlink:
-        found = _find(netlink, network.bridge)
-        if found is None or found.kind != "bridge" or not found.up:
-            return False
-        if network.gateway6 is not None and network.gateway6 not in _addresses6(netlink, found.index):
-            return False
-        return network.address is None or network.address in _addresses(netlink, found.index)
+    found = _find(network.bridge)
+    if found is None or found.kind != "bridge" or not found.up:
+        return False
+    borne = dump.addresses(found.index)
+    return all(address is None or address in borne for address in (network.address, network.gateway6))
 
 
 def overlapping(network: model.Network) -> str | None:
     """Return another interface of which an address lies in the subnets, with the address; None where there is none."""
-    with pyroute2.IPRoute() as netlink:
+    with netlink.opened() as library:
         names = dict(socket.if_nameindex())
-        for address in netlink.get_addr():
+        for address in library.get_addr():
             interface = ipaddress.ip_interface(f"{address.get('address')}/{address['prefixlen']}")
             prefix = network.subnet if interface.version == 4 else network.subnet6
             name = names.get(address["index"])
@@ -90,8 +73,7 @@ def overlapping(network: model.Network) -> str | None:
 
 def exists(name: str) -> bool:
     """Tell whether there is an interface of the name."""
-    with pyroute2.IPRoute() as netlink:
-        return _find(netlink, name) is not None
+    return _find(name) is not None
 
 
 def delete_link(name: str) -> None:
@@ -129,17 +111,17 @@ def create_veth(veth: model.Veth, network: model.Network) -> None:
 
 def attach(host_end: str, *, bridge: str) -> None:
     """Make a host end a port of the bridge again, which someone deleted and which was made anew."""
-    with pyroute2.IPRoute() as netlink:
-        try:
-            netlink.link("set", ifname=host_end, master=_bridge(netlink, bridge), state="up")
-        except exceptions.NetlinkError as error:
-            raise _unplugged(f"plug {host_end} into the bridge {bridge}", bridge, error.code) from error
+    try:
+        with netlink.opened() as library:
+            library.link("set", ifname=host_end, master=_bridge(bridge).index, state="up")
+    except OSError as error:
+        raise _unplugged(f"plug {host_end} into the bridge {bridge}", bridge, error.errno or 0) from error
 
 
 def port(host_end: str) -> model.Port | None:
     """Return one host end, for which no other is looked at; None where there is no such interface."""
+    link = _find(host_end)
     try:
-        link = rtnetlink.find(host_end)
         bridge = None if link is None or link.master is None else socket.if_indextoname(link.master)
     except OSError as error:
         raise _kernel_refused(f"look at {host_end}", error.errno or 0) from error
@@ -177,50 +159,30 @@ def _port(bridge: str | None, *, up: bool, elsewhere: bool) -> model.Port:
     return model.Port(bridge=bridge, up=up, peer=model.Whereabouts.AWAY if elsewhere else model.Whereabouts.HERE)
 
 
-def _link(netlink: pyroute2.IPRoute, name: str) -> ifinfmsg.ifinfmsg | None:
+def _find(name: str) -> dump.Link | None:
     try:
-        (link,) = netlink.link("get", ifname=name)
-    except exceptions.NetlinkError as error:
-        if error.code == errno.ENODEV:
-            return None
-        raise
-    return link
+        return rtnetlink.find(name)
+    except OSError as error:
+        raise _kernel_refused(f"look at {name}", error.errno or 0) from error
 
 
-def _find(netlink: pyroute2.IPRoute, name: str) -> "_Found | None":
-    """Return the interface; a physical one has the kind ''."""
-    if (link := _link(netlink, name)) is None:
-        return None
-    kind = str((link.get("linkinfo") or {}).get("kind") or "")
-    return _Found(index=int(link["index"]), kind=kind, up=bool(link["flags"] & _IFF_UP))
-
-
-def _bridge(netlink: pyroute2.IPRoute, name: str) -> int:
-    """Return the index of the bridge; an interface that is none, or is not there, is refused."""
-    match _find(netlink, name):
+def _bridge(name: str) -> dump.Link:
+    """Return the bridge; an interface that is none, or is not there, is refused."""
+    match _find(name):
         case None:
             raise _bridge_refused(name, "it is not there, and the driver did not make it")
-        case _Found(index=index, kind="bridge"):
-            return index
-        case _Found(kind=kind):
+        case dump.Link(kind="bridge") as found:
+            return found
+        case dump.Link(kind=kind):
             raise _bridge_refused(name, f"an interface of that name is there, and is {kind or 'a physical one'}")
 
 
-def _addresses(netlink: pyroute2.IPRoute, index: int) -> set[ipaddress.IPv4Address]:
-    found = netlink.get_addr(index=index, family=socket.AF_INET)
-    return {ipaddress.IPv4Address(address.get("address")) for address in found}
-
-
-def _addresses6(netlink: pyroute2.IPRoute, index: int) -> set[ipaddress.IPv6Address]:
-    return {ipaddress.IPv6Address(a.get("address")) for a in netlink.get_addr(index=index, family=socket.AF_INET6)}
-
-
-def _bear6(netlink: pyroute2.IPRoute, index: int, interface: ipaddress.IPv6Interface, bridge: str) -> None:
+def _bear6(library: netlink.Library, index: int, interface: ipaddress.IPv6Interface, bridge: str) -> None:
     """Give the bridge its IPv6 address at once, not after duplicates are looked for; machines tell it no routes."""
     with contextlib.suppress(OSError):  # a managed plugin has /proc/sys read-only
         pathlib.Path(f"/proc/sys/net/ipv6/conf/{bridge}/accept_ra").write_text("0")
     address, bits = str(interface.ip), interface.network.prefixlen
-    netlink.addr("add", index=index, address=address, prefixlen=bits, family=socket.AF_INET6, flags=_NODAD)
+    library.addr("add", index=index, address=address, prefixlen=bits, family=socket.AF_INET6, flags=_NODAD)
 
 
 def _bridge_refused(name: str, why: str) -> model.Cannot:
