@@ -11,6 +11,7 @@ readonly PLUGIN=/usr/local/lib/docker/cli-plugins/docker-fhv COMPLETION=/usr/sha
 readonly SOCKET=/run/docker/plugins/fullhost.sock NETWORK=fullhost UNITS=/etc/systemd/system
 readonly UNIT_FILES=(fullhost.socket fullhost.service fullhost-named.service)
 readonly PACKAGES_OURS=$STATE/packages SETTINGS=$STATE/settings FORWARDING=$STATE/forwarding-before
+readonly SYSCTL=/etc/sysctl.d/60-fullhost.conf INSTANCES=/proc/sys/fs/inotify/max_user_instances INSTANCES_BEFORE=$STATE/instances-before
 readonly PROFILE=/etc/apparmor.d/usr.sbin.named PROFILE_LOCAL=/etc/apparmor.d/local/usr.sbin.named
 STEP="" PROOF=""
 
@@ -135,7 +136,23 @@ configure() {
     install -d -m 755 "$STATE" "$RUN" "$LOGS"
     install -d -m 755 -o bind -g bind "$STATE/named" "$RUN/named"
     allow_named
+    raise_limits
     quiet named-checkconf -z "$ETC/named.conf"
+}
+
+raise_limits() { # unless somebody else has set them: what is his is not ours to lower, nor to raise
+    local wanted
+    ! grep -qrs '^ *fs.inotify.max_user_instances' /etc/sysctl.conf /{etc,run,usr/lib}/sysctl.d --exclude="${SYSCTL##*/}" || return 0
+    install -D -m 644 "$HERE/plugin-config/sysctl.conf" "$SYSCTL"
+    wanted=$(sed -n 's/^fs.inotify.max_user_instances = //p' "$SYSCTL")
+    (($(<"$INSTANCES") < wanted)) || return 0
+    [[ -f $INSTANCES_BEFORE ]] || cat "$INSTANCES" >"$INSTANCES_BEFORE"
+    echo "$wanted" >"$INSTANCES" || echo "    only $(<"$INSTANCES") inotify instances: /proc/sys cannot be written here"
+}
+restore_limits() {
+    [[ ! -f $INSTANCES_BEFORE ]] || cat "$INSTANCES_BEFORE" >"$INSTANCES" || true
+    rm -f "$SYSCTL"
+    dpkg-query -S "${SYSCTL%/*}" >/dev/null 2>&1 || rmdir --ignore-fail-on-non-empty "${SYSCTL%/*}"
 }
 
 # Where AppArmor confines named to the package's own places, ours are added in the file that is meant for it.

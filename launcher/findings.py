@@ -4,9 +4,11 @@ import dataclasses
 import enum
 from collections.abc import Iterator
 
-from launcher import listed, model
+from launcher import inits, listed, model
 
 _SHOWN = 3  # names, of many that want the same
+_INSTANCES = 6  # of inotify, that a systemd takes in a machine
+_FEW_INSTANCES = 1024
 
 
 class Verdict(enum.StrEnum):
@@ -30,6 +32,19 @@ class Finding:
 def broken(check: str, error: model.Cannot) -> Finding:
     """Return the finding of what could not even be looked at."""
     return Finding(check=check, verdict=Verdict.BROKEN, found=str(error), mend=error.hint)
+
+
+def of_instances(most: int | None) -> Iterator[Finding]:
+    """Tell how many machines the inotify instances of one user suffice for; those of all machines are root's."""
+    if most is None:
+        return
+    few = most < _FEW_INSTANCES
+    yield Finding(
+        check="limits",
+        verdict=Verdict.WARNING if few else Verdict.OK,
+        found=f"{most} inotify instances: room for about {most // _INSTANCES} machines with systemd",
+        mend=inits.ROOM if few else "",
+    )
 
 
 def of_updates(updates: listed.Updates) -> Iterator[Finding]:

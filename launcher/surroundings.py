@@ -11,6 +11,7 @@ from launcher import model
 
 _SECONDS = 5.0  # for a command; a name server that is silent takes getent longer
 _IPTABLES = {(family, "filter") for family in ("ip", "ip6")}
+INSTANCES = pathlib.Path("/proc/sys/fs/inotify/max_user_instances")
 NSSWITCH = pathlib.Path("/etc/nsswitch.conf")
 
 
@@ -69,6 +70,14 @@ def _lets_in(expressions: list[object], wanted: tuple[object, ...]) -> bool:
         expression["match"] for expression in expressions if isinstance(expression, dict) and "match" in expression
     ]
     return accepts and any(match["right"] in wanted for match in matches)
+
+
+def instances() -> int | None:
+    """Return how many inotify instances the kernel gives one user (inotify(7)); None where it does not say."""
+    try:
+        return int(INSTANCES.read_text(encoding="ascii"))
+    except OSError:
+        return None
 
 
 def asks_mdns_first() -> bool:

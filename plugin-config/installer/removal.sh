@@ -16,6 +16,7 @@ uninstall() {
     fi
     rm -f "$SOCKET"
     forget_zone
+    restore_limits
     if [[ -f $PROFILE ]]; then forbid_named && reload_profile; fi
     [[ ! -s $PACKAGES_OURS ]] || remove_packages
     step "files: $ETC $VENV $STATE $LOGS $FHV"

@@ -67,6 +67,8 @@ class Host(Namespace):
             end.ip("address", "add", f"{address}/24", "dev", "eth0")
             end.ip("link", "set", "eth0", "up")
         self.ip("route", "add", "default", "via", OUTSIDE_ADDRESS)
+        # As install.sh does it: it is one limit for the machines of all labs, and is never lowered again.
+        self.run("sysctl", "-qw", "fs.inotify.max_user_instances=8192")
         # Copied from the machine, which may be a router; then an engine would not set its policy DROP.
         self.run("sh", "-c", "echo 0 >/proc/sys/net/ipv4/ip_forward")
 

@@ -39,6 +39,7 @@ class Surroundings:
 
     known: tuple[tuple[ipaddress.IPv4Network, str], ...] = ((fakes.SUBNET, "br0"),)
     chains: tuple[tuple[str, str], ...] | None = ()
+    room: int | None = 8192
     mdns: bool = False
     address: ipaddress.IPv4Address | None = fakes.SUBNET[2]
 
@@ -48,6 +49,9 @@ class Surroundings:
     def closed(self, bridge: str) -> tuple[tuple[str, str], ...] | None:
         assert bridge == "br0"
         return self.chains
+
+    def instances(self) -> int | None:
+        return self.room
 
     def asks_mdns_first(self) -> bool:
         return self.mdns
@@ -199,6 +203,7 @@ def test_a_machine_that_ends_again_and_again_is_told() -> None:
             "nft insert rule inet f in iifname br0",
         ),
         (Surroundings(chains=(("forward", "inet f fwd"),)), "firewall", "broken", "nft insert rule inet f fwd iifname"),
+        (Surroundings(room=128), "limits", "warning", "sysctl fs.inotify.max_user_instances=8192"),
         (Surroundings(address=None), "resolver", "warning", "fhv host resolver on"),
         (Surroundings(address=None, mdns=True), "resolver", "warning", "take mdns4_minimal"),
     ],

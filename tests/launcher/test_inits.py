@@ -149,4 +149,7 @@ def test_runit_is_told_before_each_boot_to_give_no_respite(host: model.Host) -> 
 def test_an_init_that_the_host_does_not_suit_gets_a_hint_that_says_so() -> None:
     said = "[!!!!!!] Detected unsupported legacy cgroup hierarchy, refusing execution.\nExiting PID 1..."
     assert inits.advice(said).startswith("systemd 258 and later boot on cgroup v2 only: ")
+    assert "sysctl fs.inotify.max_user_instances=8192" in inits.advice(
+        "Failed to create control group inotify object: Too many open files\nFailed to allocate manager object"
+    )
     assert inits.advice("Kernel panic") == ""

@@ -141,6 +141,14 @@ BROKEN = {
     "an address of two names": Break(
         act=_share_an_address, code=0, check="zone", found="cannot tell which of", mend="IN PTR"
     ),
+    "few inotify instances": Break(  # enough for what else runs here now
+        act=_commands("sysctl -qw fs.inotify.max_user_instances=1000"),
+        code=0,
+        check="limits",
+        found="1000 inotify instances: room for about 166 machines with systemd",
+        mend="sysctl fs.inotify.max_user_instances=8192",
+        undo=_commands("sysctl -qw fs.inotify.max_user_instances=8192"),
+    ),
     "a machine that crashes": Break(
         act=_crash, code=0, check="machine", found="database ends again and again", mend="fhv logs database"
     ),

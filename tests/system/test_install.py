@@ -242,7 +242,9 @@ def known(machine: bare.Bare, name: str) -> str:
 
 
 def confined(machine: bare.Bare) -> None:
-    """Look at what the driver may do, and who may speak to it."""
+    """Look at what the driver may do, who may speak to it, and how many machines there is room for."""
+    assert int(machine.said("cat", "/proc/sys/fs/inotify/max_user_instances")) >= 8192
+    assert "fs.inotify.max_user_instances = 8192" in machine.said("cat", "/etc/sysctl.d/60-fullhost.conf")
     served = (
         "--network",
         "name=fullhost,driver-opt=fullhost.name=ci",

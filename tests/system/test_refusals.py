@@ -54,7 +54,7 @@ def test_a_port_that_a_program_has_is_refused_by_its_number(lab: world.Lab) -> N
 def test_an_option_of_an_endpoint_that_nobody_knows(lab: world.Lab) -> None:
     option = "name=fullhost,driver-opt=fullhost.nmae=database"
     said = refusal(lab, "run", "--rm", "--network", option, images.BUSYBOX, "true")
-    assert "no such option is known; the option is fullhost.name=NAME" in said
+    assert "no such option is known; the options are fullhost.name=NAME and fullhost.antispoof=true|false" in said
 
 
 def test_a_driver_that_does_not_run(lab: world.Lab) -> None:
