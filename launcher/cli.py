@@ -85,16 +85,26 @@ def fhv(context: click.Context) -> None:
     metavar="FILE",
     help="Let this public key log in as well.",
 )
+@click.option("--boot", is_flag=True, help="After a boot of this host: give machines that ran before their turns.")
 @click.pass_obj
 @worlds.refusing
-def start(world: worlds.World, names: tuple[str, ...], timeout: float, files: Sequence[typing.TextIO]) -> None:
+def start(
+    world: worlds.World, names: tuple[str, ...], timeout: float, files: Sequence[typing.TextIO], *, boot: bool
+) -> None:
     """Create or continue machines and those that they come after, and wait until they are up.
 
     Without names: every machine of the zone but those with autostart = false. Of several names with one address the
     one in its PTR record is the machine, and the others are its aliases; the names of the gateway are no machine.
     """
-    from launcher import keys
+    from launcher import keys, resuming
 
+    if boot:
+        if names or files:
+            raise click.UsageError("--boot is for all machines, as they were")
+        worlds.several(
+            world, lambda operator: resuming.Resuming(engine=world.engine(), operator=operator).resume(), timeout
+        )
+        return
     public = tuple(key for file in files for key in keys.given(file.read(), file=file.name))
     worlds.several(world, lambda operator: operator.start(names), timeout, public)
 

@@ -87,6 +87,7 @@ class Engine:
             aliases=tuple(a for a in attachment.get("Aliases") or () if a not in (name, found["Id"][:12])),
             capabilities=tuple(c.removeprefix("CAP_") for c in found["HostConfig"]["CapAdd"] or ()),
             exit_code=found["State"]["ExitCode"],
+            error=found["State"]["Error"],
             restarts=found["RestartCount"],
             memory=found["HostConfig"]["Memory"] or 0,
             cpus=(found["HostConfig"]["NanoCpus"] or 0) / 1e9,

@@ -146,16 +146,16 @@ def operator(
     """Give the use cases the world they work on; machines that come up are opened to ssh, with these keys too."""
     from launcher import booting, ending, exchange, machines, making, recognition
 
-    engine, driver = world.engine(), world.driver()
+    engine, driver, settings = world.engine(), world.driver(), world.settings()
     welcome = world.access(extra=public_keys).welcome
-    watch = booting.Watch(engine=engine, clock=world, patience=patience, welcome=welcome)
+    watch = booting.Watch(engine=engine, clock=world, patience=patience, welcome=welcome, ordered=settings.ordered)
     ends = ending.Ending(engine=engine, driver=driver, report=report)
     return machines.Operator(
         engine=engine,
         maker=making.Maker(
             engine=engine,
             driver=driver,
-            settings=world.settings(),
+            settings=settings,
             images=recognition.Recognition(world.depot()),
         ),
         exchange=exchange.Exchange(engine=engine, ending=ends, watch=watch, report=report),

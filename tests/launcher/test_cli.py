@@ -61,6 +61,14 @@ def test_start_says_what_it_did() -> None:
     assert "web: waiting for systemd" in result.stderr
 
 
+def test_after_a_boot_machines_are_as_they_were() -> None:
+    engine = fakes.Engine(fakes.machine("web"), fakes.machine("db", state=model.State.EXITED))
+    result = _fhv("start", "--boot", engine=engine)
+    assert (result.exit_code, result.stdout) == (0, "web: booted\n")
+    assert _fhv("start", "--boot").exit_code == 0
+    assert _fhv("start", "--boot", "web").exit_code == 2
+
+
 def test_a_failure_is_named_the_others_are_done_and_the_code_is_1() -> None:
     result = _fhv("start", "nothere", "web.local")
     assert (result.exit_code, result.stdout) == (1, "web: created\n")

@@ -261,6 +261,12 @@ def confined(machine: bare.Bare) -> None:
         assert machine.said("stat", "-c", "%U:%G %a", "/run/docker/plugins/fullhost.sock") == owner
 
 
+def in_turn(machine: bare.Bare) -> None:
+    """See that the machines had their turn at boot."""
+    assert machine.said("systemctl", "show", "-P", "Result", "fullhost-machines.service") == "success"
+    assert "web: " in machine.said("journalctl", "--unit=fullhost-machines.service", "--output=cat")
+
+
 def test_with_systemd_units_do_it_and_a_boot_needs_nobody() -> None:
     with bare.machine("bookworm", systemd=True) as machine:
         assert booted(machine) == "running"
@@ -281,6 +287,7 @@ def test_with_systemd_units_do_it_and_a_boot_needs_nobody() -> None:
 
         machine.reboot()
         assert booted(machine) == "running"
+        in_turn(machine)
         assert address_of(machine, "web") == record_of(machine, "web") == "172.31.0.2"
         assert machine.said("docker", "exec", "web", "systemctl", "is-system-running", "--wait") == "running"
         assert known(machine, "web.local") == "web.local"
