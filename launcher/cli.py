@@ -135,10 +135,13 @@ def restart(world: worlds.World, names: tuple[str, ...], timeout: float) -> None
 @click.pass_obj
 @worlds.refusing
 def rm(world: worlds.World, names: tuple[str, ...], *, force: bool, yes: bool) -> None:
-    """Remove machines and everything in them; volumes and snapshots stay. On a terminal it asks first."""
-    if sys.stdin.isatty():
-        listed = ", ".join(names)
-        keeping.consent((f"all files of {listed} are lost; volumes and snapshots stay.",), act="", yes=yes or force)
+    """Remove machines and everything in them; volumes and snapshots stay."""
+    from launcher import plan
+
+    there = world.engine().machines()
+    if listed := ", ".join(plan.removable(names, there, force=force)):
+        losses = (f"all files of {listed} are lost; volumes and snapshots stay.",)
+        keeping.consent(losses, act=f"remove {listed}", yes=yes or force)
     worlds.several(world, lambda operator: operator.remove(names, force=force))
 
 

@@ -1,5 +1,6 @@
 """What is to be done with one machine, and what the engine is told to make it."""
 
+import contextlib
 import enum
 import re
 import types
@@ -93,6 +94,16 @@ def creation(
         autostart=spec.autostart,
         address=member.address,
     )
+
+
+def removable(names: tuple[str, ...], machines: tuple[model.Machine, ...], *, force: bool) -> tuple[str, ...]:
+    """Give those of the machines that a person names that are removed: those that run by force only."""
+    found: dict[str, None] = {}
+    for name in names:
+        with contextlib.suppress(model.Cannot):
+            machine = find(machines, name, verb="rm")
+            found |= {machine.name: None} if force or not machine.runs else {}
+    return tuple(found)
 
 
 def removed(machine: model.Machine) -> str:

@@ -127,6 +127,10 @@ def refusing(command: Callable[_Params, None]) -> Callable[_Params, None]:
 
         try:
             command(*args, **kwargs)
+        except click.Abort as error:  # at a question; whether by control-C or the end of input, its context alone tells
+            click.echo(err=True)
+            words.refusal(model.Cannot("interrupted: nothing is changed"))
+            sys.exit(128 + signal.SIGINT if isinstance(error.__context__, KeyboardInterrupt) else 1)
         except model.Cannot as error:
             words.refusal(error)
             sys.exit(1)

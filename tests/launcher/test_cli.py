@@ -120,7 +120,16 @@ def test_stop_restart_and_rm() -> None:
     assert _fhv("restart", "web", engine=engine).stdout == "web: restarted\n"
     assert _fhv("rm", "web", engine=engine).exit_code == 1
     assert _fhv("stop", "web", engine=engine).stdout == "web: stopped\n"
-    assert _fhv("rm", "web", engine=engine).stdout == "web: removed\n"
+    refused = _fhv("rm", "web", engine=engine)
+    assert (refused.exit_code, refused.stderr.splitlines()) == (
+        1,
+        [
+            "note: all files of web are lost; volumes and snapshots stay.",
+            "fhv: cannot remove web without being told to: nothing is changed",
+            "hint: say it again with --yes",
+        ],
+    )
+    assert _fhv("rm", "--yes", "web", engine=engine).stdout == "web: removed\n"
     assert _fhv("rm", "--force", "web", engine=engine).exit_code == 1
 
 
