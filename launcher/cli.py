@@ -232,6 +232,16 @@ def main() -> None:
 
 
 def run(words: Sequence[str], *, name: str) -> None:
-    """Run a command line, as the program `name`, to its exit code."""
+    """Run a command line, as the program `name`, to its exit code; nobody is shown a traceback who does not want it."""
     _complete_streams()
-    fhv.main(args=list(words), prog_name=name, complete_var="_FHV_COMPLETE")
+    try:
+        try:
+            fhv.main(args=list(words), prog_name=name, complete_var="_FHV_COMPLETE")
+        finally:
+            sys.stdout.flush()
+    except Exception as error:
+        from launcher import mistakes
+
+        mistakes.tell(error, os.environ)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what cannot be written is not tried again
+        sys.exit(1)

@@ -128,6 +128,9 @@ def act(verb: str) -> str:
     return _ACTS.get(verb, verb)
 
 
+_SIMPLE = re.compile(r"[\w.@-]+")  # what can stand in a sentence as it is
+
+
 def find(machines: tuple[model.Machine, ...], text: str, *, verb: str) -> model.Machine:
     """Give the machine that a person means by `text`, among those that the engine has."""
     wanted = text.lower().removesuffix(".")
@@ -140,8 +143,9 @@ def find(machines: tuple[model.Machine, ...], text: str, *, verb: str) -> model.
                 f"cannot {act(verb)} {text}: it is an alias of the machine {machine.name}",
                 hint=f"fhv {verb} {machine.name}",
             )
+    shown = text if _SIMPLE.fullmatch(text) else repr(text)
     raise model.Cannot(
-        f"cannot {act(verb)} {text}: there is no machine of this name", hint="fhv list shows the machines there are"
+        f"cannot {act(verb)} {shown}: there is no machine of this name", hint="fhv list shows the machines there are"
     )
 
 

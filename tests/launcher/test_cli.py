@@ -1,6 +1,7 @@
 """The edge: arguments in, words and exit codes out."""
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -209,3 +210,33 @@ def _interrupted(_container: str, *, lines: int | None = None, follow: bool = Fa
     assert (lines, follow) == (None, True)
     yield b"Welcome"
     raise KeyboardInterrupt
+
+
+def _program(*words: str, stage: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `fhv` as a program over an engine that says what no engine says, with its output to a disk that is full."""
+    code = f"import sys\nfrom launcher import cli, world\n{stage}\nsys.argv[1:] = {list(words)}\ncli.main()"
+    with pathlib.Path("/dev/full").open("w") as full:
+        return subprocess.run(
+            [sys.executable, "-c", code],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={**os.environ, **environment},
+        )
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["help", "ports"], ["completion", "bash"]])
+def test_output_that_cannot_be_written_is_a_sentence(words: list[str]) -> None:
+    done = _program(*words)
+    assert (done.returncode, done.stderr) == (1, "fhv: cannot write the output: No space left on device\n")
+
+
+def test_a_mistake_is_a_sentence_and_the_traceback_is_for_who_wants_it() -> None:
+    stage = "class World(world.World):\n def engine(self): return None\nworld.World = World"
+    done = _program("list", stage=stage)
+    assert done.returncode == 1
+    assert done.stderr.startswith("fhv: cannot go on: AttributeError: 'NoneType' object has no attribute 'machines' (")
+    assert "hint: this is a mistake of fhv's" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Traceback" in _program("list", stage=stage, FHV_TRACEBACK="1").stderr
