@@ -78,7 +78,7 @@ class Watch:
         """Say how far a machine is now; the state of one that does not run."""
         if machine.state != model.State.RUNNING:
             return machine.state
-        return init.judge(self._run(machine.container, init.ask, seconds=_GLANCE_SECONDS))
+        return init.judge(self._run(machine.container, prologue.past(init.ask), seconds=_GLANCE_SECONDS))
 
     def held(self, machine: model.Machine) -> bool:
         """Tell whether a machine that runs waits for its turn, since the host has booted."""

@@ -56,15 +56,26 @@ def before(boot: model.Boot, network: model.Network, resolver: specification.Res
     return dataclasses.replace(boot, command=("/bin/sh", "-c", f'{script}exec "$@"', "sh", *boot.command))
 
 
+# The command line of process 1 tells: the init takes the place of the shell that does what stands above.
+_ONCE_PAST = f"""\
+case $(cat /proc/1/cmdline) in *{_MARK}*) exit 75 ;; esac
+"""
+
+
+def past(question: tuple[str, ...], *, first: str = "") -> tuple[str, ...]:
+    """Give a question to the init that says nothing, as an init that boots, until there is one."""
+    return ("/bin/sh", "-c", f'{{\n{first}{_ONCE_PAST}}} 2>/dev/null\nexec "$@"', "sh", *question)
+
+
 def let_go(question: tuple[str, ...], *, ordered: bool) -> tuple[str, ...]:
-    """Give a question to the init, before which its machine is let go.
+    """Give the same, before which the machine is let go.
 
     An `ordered` one waits for its turn again at the host's next boot, another one does not.
     """
     mark = (
         f"read -r now <{_NUMBER} && printf '%s\\n' \"$now\" >{_MARK}" if ordered else f"[ ! -e {_MARK} ] || rm {_MARK}"
     )
-    return ("/bin/sh", "-c", f'{{ {mark}; }} 2>/dev/null; exec "$@"', "sh", *question)
+    return past(question, first=f"{mark}\n")
 
 
 HELD = ("/bin/sh", "-c", f"{_HELD}held")

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from launcher import model, prologue, specification
+from launcher import inits, model, prologue, specification
 
 NETWORK = model.Network(
     id="f" * 64,
@@ -81,6 +81,7 @@ class Host:
     def __init__(self, folder: pathlib.Path, *, mark: str | None, uptime: str = "30.25 1.00") -> None:
         self._folder = folder
         folder.joinpath("hosts").write_text("")
+        folder.joinpath("cmdline").write_bytes(b"/sbin/init\0")
         folder.joinpath("boot_id").write_text("this-boot\n")
         folder.joinpath("uptime").write_text(f"{uptime}\n")
         self.mark = folder / "turn"
@@ -94,6 +95,7 @@ class Host:
             "/proc/sys/kernel/random/boot_id": "boot_id",
             "/proc/uptime": "uptime",
             "/.fullhost-turn": "turn",
+            "/proc/1/cmdline": "cmdline",
         }
         assert words[:2] == ("/bin/sh", "-c")
         script = words[2]
@@ -159,3 +161,17 @@ def test_where_there_is_no_order_any_more_the_mark_goes(tmp_path: pathlib.Path, 
         assert not host.mark.exists()
     assert host.said(prologue.let_go(("false",), ordered=True), shell) == (1, "")
     assert host.mark.read_text() == "this-boot\n"
+
+
+@SHELLS
+def test_an_init_says_nothing_until_it_has_taken_the_place_of_the_shell(tmp_path: pathlib.Path, shell: str) -> None:
+    host = Host(tmp_path, mark=None)
+    first = prologue.before(BOOT, NETWORK, specification.Resolver.ENGINE).command
+    question = ("echo", "up")
+    (tmp_path / "cmdline").write_text(" ".join(host.command(first, shell)) + "\0")
+    for words in (prologue.past(question), prologue.let_go(question, ordered=True)):
+        assert host.said(words, shell) == (75, "")
+    (tmp_path / "cmdline").write_bytes(b"/sbin/init\0")
+    assert host.said(prologue.past(question), shell) == (0, "up\n")
+    for init in inits.INITS.values():
+        assert init.judge(model.Answer(exit_code=75, output="")) is inits.Progress.BOOTING

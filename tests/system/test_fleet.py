@@ -152,7 +152,7 @@ def test_after_a_boot_of_the_host_each_machine_has_its_turn(lab: world.Lab, fhv:
     for name in (*ran, "tester"):
         lab.engine.docker("exec", name, "sh", "-c", "echo another >/.fullhost-turn")
     fhv("stop", "tester")
-    lab.reboot()
+    lab.reboot(bridge=True)
     running = lab.engine.docker("ps", "--format", "{{.Names}}").split()
     assert sorted(running) == sorted(ran), "the engine starts what ran, and not what was stopped"
     assert all("fullhost-turn" in _first_process(lab, name) for name in ran)
