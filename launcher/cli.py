@@ -231,17 +231,19 @@ def main() -> None:
     run(sys.argv[1:], name="fhv")
 
 
-def run(words: Sequence[str], *, name: str) -> None:
-    """Run a command line, as the program `name`, to its exit code; nobody is shown a traceback who does not want it."""
+def run(words: Sequence[str], *, name: str, there: worlds.World | None = None) -> None:
+    """Run a command line, as the program `name` and on the world that is `there`, to its exit code."""
     _complete_streams()
     try:
         try:
-            fhv.main(args=list(words), prog_name=name, complete_var="_FHV_COMPLETE")
+            fhv.main(args=list(words), prog_name=name, complete_var="_FHV_COMPLETE", obj=there)
         finally:
+            # Threads may still be ending what they have begun, which takes as long as an engine that hangs.
+            signal.signal(signal.SIGINT, lambda number, frame: os._exit(128 + number))
             sys.stdout.flush()
     except Exception as error:
         from launcher import mistakes
 
-        mistakes.tell(error, os.environ)
+        mistakes.tell(error, os.environ)  # in a sentence
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what cannot be written is not tried again
         sys.exit(1)

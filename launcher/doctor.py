@@ -150,7 +150,7 @@ def _of_driver(status: model.DriverStatus, version: str) -> Iterator[Finding]:
     yield Finding(
         check="driver",
         verdict=Verdict.OK if same else Verdict.WARNING,
-        found=f"{status.version}, {len(status.endpoints)} endpoints" + ("" if same else f", and fhv is {version}"),
+        found=f"{status.version}, endpoints: {len(status.endpoints)}" + ("" if same else f", and fhv is {version}"),
         mend="" if same else "restart the driver: systemctl restart fullhost (without systemd: install.sh)",
     )
     for warning in status.warnings:

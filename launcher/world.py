@@ -135,7 +135,8 @@ def refusing(command: Callable[_Params, None]) -> Callable[_Params, None]:
             words.refusal(error)
             sys.exit(1)
         except KeyboardInterrupt:
-            words.refusal(model.Cannot("interrupted", hint="what was begun is whole or undone; fhv start continues it"))
+            hint = "what was begun is brought to an end, or cut off by control-C again; fhv start continues it"
+            words.refusal(model.Cannot("interrupted", hint=hint))
             sys.exit(128 + signal.SIGINT)
 
     return edge

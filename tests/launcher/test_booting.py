@@ -31,7 +31,10 @@ def test_sysvinit_is_told_once_to_enter_runlevel_3() -> None:
 def test_an_init_that_nobody_ever_tried_is_told() -> None:
     engine = fakes.Engine(fakes.machine("web"))
     engine.answers["web"] = ["N 3\n"]
-    assert _wait(engine, "upstart").startswith("fullhost was never tried with upstart")
+    watch = booting.Watch(engine=engine, clock=fakes.Clock(), patience=10)
+    untried = dataclasses.replace(inits.INITS["upstart"], proven="")
+    said = watch.until_up("web", "id-of-web", untried)
+    assert said.startswith("fullhost was never tried with upstart")
 
 
 def test_degraded_is_up_with_the_units_that_failed() -> None:

@@ -170,7 +170,7 @@ def test_what_the_driver_warns_of_is_broken_and_another_version_is_told() -> Non
         engine=Engine, driver=healthy(), host=Surroundings(), network="fullhost", version="0.2.0"
     ).examine()
     (told,) = [finding for finding in found if finding.verdict is Verdict.WARNING]
-    assert (told.check, told.found) == ("driver", "0.1.0, 0 endpoints, and fhv is 0.2.0")
+    assert (told.check, told.found) == ("driver", "0.1.0, endpoints: 0, and fhv is 0.2.0")
 
 
 def test_names_that_share_an_address_without_a_pointer_are_told() -> None:

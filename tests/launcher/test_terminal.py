@@ -5,6 +5,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import time
 import types
 from collections.abc import Mapping
 
@@ -92,6 +93,18 @@ def test_a_question_that_nobody_would_see_is_not_asked(acts: pathlib.Path) -> No
     command = ["sh", "-c", '"$@" 2>/dev/null', "sh", *FHV, "rm", "db"]
     assert keyboard.Terminal(command, {**PLAIN, "FHV_ACTS": str(acts)}).ended() == 1
     assert acts.read_text() == ""
+
+
+def test_control_c_is_heard_at_once_and_a_second_one_waits_for_nothing(acts: pathlib.Path) -> None:
+    terminal = sit_down("start db", acts, {"STAGE_HANGS": "1"})
+    terminal.until(b"starting")
+    terminal.type(b"\x03")
+    terminal.until(b"fhv: interrupted")
+    terminal.type(b"\x03")
+    began = time.monotonic()
+    assert terminal.ended(insisting=b"\x03") == 130
+    assert time.monotonic() - began < 30, "the engine hangs for twice as long"
+    assert b"Traceback" not in terminal.shown
 
 
 def test_steps_move_on_a_terminal_and_are_lines_elsewhere(acts: pathlib.Path) -> None:
