@@ -52,7 +52,7 @@ class Operator:
         except model.Cannot as error:
             if not names:
                 raise
-            unseen = f"whose alias it is, or who is one of it, was not looked at: {error}"
+            unseen = f"what the zone says of its aliases was not looked at: {error}"
             return self._each(wanted, lambda name: self.bring_up(self.maker.alone(name, network), network, unseen))
         wanted = turns.needed(wanted, known.specs) if names else known.wanted()
         if not wanted and not known.fleet.members:

@@ -5,7 +5,7 @@ import dataclasses
 import typing
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
-from launcher import booting, exchange, inits, machines, model, parcel, snapshots, specification, stock
+from launcher import booting, exchange, fleet, inits, machines, model, parcel, snapshots, specification, stock
 
 
 class Engine(exchange.Engine, typing.Protocol):
@@ -59,7 +59,8 @@ class Upkeep:
     def rebuild(self, machine: model.Machine, image: str) -> model.Result:
         """Give a machine the files of an image, its own definition's if none is named."""
         network = self.operator.maker.network()
-        wanted = image or self.operator.maker.spec(self.operator.maker.fleet(network).member(machine.name)).image
+        member = _member(self.operator.maker.fleet(network), machine.name, "rebuild")
+        wanted = image or self.operator.maker.spec(member).image
         warnings = self._replace(machine, wanted, origin=wanted)
         return model.Result(name=machine.name, done=f"rebuilt from {wanted}", warnings=warnings)
 
@@ -141,7 +142,7 @@ class Upkeep:
         """Exchange a machine's container for one of another image, with what else is asked of it, and its limits."""
         maker = self.operator.maker
         network = maker.network()
-        member = maker.fleet(network).member(machine.name)
+        member = _member(maker.fleet(network), machine.name, "make anew")
         spec = dataclasses.replace(maker.spec(member), image=image, memory=machine.memory, cpus=machine.cpus)
         creation, init = maker.creation(member, network, spec, origin=origin)
         warnings = self.operator.exchange.replace(machine, creation, init)
@@ -151,13 +152,7 @@ class Upkeep:
     def _newcomer(self, text: str) -> tuple[model.Member, model.Network]:
         """Give the machine of the zone that is to be made, which is not there yet."""
         network = self.operator.maker.network()
-        try:
-            member = self.operator.maker.fleet(network).member(text)
-        except model.Cannot as error:
-            raise model.Cannot(
-                f"cannot make {text}: {str(error).partition(': ')[2]}",
-                hint="choose a name of the zone, or add it there",
-            ) from error
+        member = _member(self.operator.maker.fleet(network), text, "make")
         if self.engine.find(member.name) is not None:
             raise model.Cannot(
                 f"cannot make {member.name}: a container of this name is there",
@@ -214,3 +209,12 @@ class Upkeep:
         finally:
             with contextlib.suppress(model.Cannot):
                 self.depot.forget(image)
+
+
+def _member(zone: fleet.Fleet, text: str, act: str) -> model.Member:
+    """Give the machine of the zone that has a name, or say why it cannot be made."""
+    try:
+        return zone.member(text)
+    except model.Cannot as error:
+        hint = "choose a name of the zone, or add it there"
+        raise model.Cannot(f"cannot {act} {text}: {str(error).partition(': ')[2]}", hint=hint) from error

@@ -46,7 +46,7 @@ def test_without_a_transfer_machines_are_started_by_name_all_the_same() -> None:
     engine = fakes.Engine(fakes.machine("monitor", state=model.State.EXITED, aliases=("grafana",)))
     known, new = _operator(engine, Closed({"web": 2})).start(("monitor", "web"))
     assert (known.done, new.done) == ("continued", "created")
-    assert "was not looked at: cannot transfer the zone local" in known.warnings[0]
+    assert "its aliases was not looked at: cannot transfer the zone local" in known.warnings[0]
     assert engine.made[0].aliases == ()
 
 

@@ -156,6 +156,25 @@ def test_a_newcomer_is_of_the_zone_and_not_there_yet(act: str, new: str) -> None
     assert (list(engine.containers), engine.made) == (["web"], [])
 
 
+@pytest.mark.parametrize("act", _ACTS)
+def test_a_zone_that_is_not_seen_is_what_is_told(act: str) -> None:
+    engine, depot, keep = _kept()
+    driver = fakes.Driver({"db": 3} if act in ("restore", "rebuild") else _ZONE)
+    keep = dataclasses.replace(keep, operator=fakes.operator(engine, driver, depot=depot))
+    if act in ("restore", "rebuild"):
+        with pytest.raises(model.Cannot, match=r"^cannot (rebuild|make anew) web: the zone local gives it no address"):
+            _ACTS[act](keep, _web())
+    driver.zone = _unseen  # type: ignore[method-assign]
+    with pytest.raises(model.Cannot, match=r"^cannot transfer the zone local$"):
+        _ACTS[act](keep, _web())
+    assert (engine.containers, engine.made) == ({"web": _web()}, [])
+
+
+def _unseen(network: str) -> model.Zone:
+    assert network
+    raise model.Cannot("cannot transfer the zone local")
+
+
 def test_a_second_exchange_of_one_machine_is_refused() -> None:
     engine, _, keep = _kept()
     engine.containers["web.new"] = fakes.machine("web", state=model.State.CREATED)
