@@ -78,6 +78,8 @@ class Watch:
         """Say how far a machine is now; the state of one that does not run."""
         if machine.state != model.State.RUNNING:
             return machine.state
+        if self.ordered and self.held(machine):
+            return inits.Progress.HELD
         return init.judge(self._run(machine.container, prologue.past(init.ask), seconds=_GLANCE_SECONDS))
 
     def held(self, machine: model.Machine) -> bool:

@@ -40,12 +40,16 @@ _RUNIT_AT_ONCE = "sed -i 's/sleep 14$/sleep 0/' /etc/runit/ctrlaltdel"
 
 
 class Progress(enum.StrEnum):
-    """How far an init is; `ASKS` means that it waits to be told which runlevel to enter."""
+    """How far an init is; `ASKS` means that it waits to be told which runlevel to enter.
+
+    `HELD` is a machine whose init is not started yet, since the host has booted.
+    """
 
     BOOTING = "booting"
     ASKS = "asks"
     UP = "up"
     DEGRADED = "degraded"
+    HELD = "held: it waits for its turn"
     FAILED = "failed"
 
 

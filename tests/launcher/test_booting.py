@@ -86,6 +86,14 @@ def test_a_machine_that_is_removed_meanwhile_is_told() -> None:
         _wait(fakes.Engine())
 
 
+def test_one_that_waits_for_its_turn_is_told() -> None:
+    engine = fakes.Engine(fakes.machine("web"))
+    watch = booting.Watch(engine=engine, clock=fakes.Clock(), patience=10)
+    assert watch.glance(fakes.machine("web"), inits.INITS["systemd"]) is inits.Progress.UP
+    held = dataclasses.replace(watch, ordered=True).glance(fakes.machine("web"), inits.INITS["systemd"])
+    assert str(held) == "held: it waits for its turn"
+
+
 def test_patience_ends_and_a_console_that_cannot_be_read_hides_nothing() -> None:
     engine, clock = fakes.Engine(fakes.machine("web")), fakes.Clock()
     engine.failing = {"run": model.Cannot("cannot run"), "console": model.Cannot("cannot read")}

@@ -157,6 +157,7 @@ def test_after_a_boot_of_the_host_each_machine_has_its_turn(lab: world.Lab, fhv:
     assert sorted(running) == sorted(ran), "the engine starts what ran, and not what was stopped"
     assert all("fullhost-turn" in _first_process(lab, name) for name in ran)
     assert "waits for its turn" in fhv("logs", "webserver").stdout
+    assert "busybox: held: it waits for its turn" in fhv("status", "webserver").stdout
 
     booted = fhv("start", "--boot")
     assert sorted(booted.stdout.splitlines()) == [f"{name}: booted" for name in sorted(ran)]
