@@ -9,7 +9,7 @@ import docker.errors
 import docker.utils
 import requests.exceptions
 
-from launcher import model
+from launcher import model, rivalry
 
 Client = docker.APIClient
 
@@ -21,6 +21,9 @@ class Missing(model.Cannot):
     """The engine has nothing of this name."""
 
 
+_KINDS = {int(requests.codes.not_found): Missing, int(requests.codes.conflict): rivalry.Taken}
+
+
 @contextlib.contextmanager
 def refusing(act: str) -> Iterator[None]:
     """Turn the ways in which a call fails into "cannot ACT: why"; the driver's own sentence stands for itself."""
@@ -30,7 +33,10 @@ def refusing(act: str) -> Iterator[None]:
         why = str(error.explanation or error).strip()
         _, remote, said = why.rpartition("remote: ")
         own = said if remote and said.startswith("cannot ") else f"cannot {act}: {why}"
-        raise (Missing if error.status_code == requests.codes.not_found else model.Cannot)(own) from error
+        raise _KINDS.get(error.status_code or 0, model.Cannot)(own) from error
+    except requests.exceptions.HTTPError as error:  # of an answer without a body
+        answer = error.response
+        raise model.Cannot(f"cannot {act}: the engine answers {answer.status_code} {answer.reason}") from error
     except (requests.exceptions.RequestException, OSError) as error:
         why, hint = _unreached(str(error), seconds=_SECONDS)
         raise model.Cannot(f"cannot {act}: the Docker engine is no longer reached: {why}", hint=hint) from error

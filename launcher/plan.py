@@ -116,6 +116,10 @@ _ACTS = types.MappingProxyType(
         "rm": "remove",
         "shell": "open a shell on",
         "logs": "show the console of",
+        "console": "sit down at the console of",
+        "exec": "run a command on",
+        "ssh": "log in to",
+        "top": "look at",
         "status": "examine",
         "set": "set the limits of",
         "snapshot": "take a snapshot of",
@@ -128,7 +132,9 @@ def act(verb: str) -> str:
     return _ACTS.get(verb, verb)
 
 
-_SIMPLE = re.compile(r"[\w.@-]+")  # what can stand in a sentence as it is
+def shown(text: str) -> str:
+    """Give what a person typed as it can stand in a sentence."""
+    return text if re.fullmatch(r"[\w.@-]+", text) else repr(text)
 
 
 def find(machines: tuple[model.Machine, ...], text: str, *, verb: str) -> model.Machine:
@@ -143,9 +149,9 @@ def find(machines: tuple[model.Machine, ...], text: str, *, verb: str) -> model.
                 f"cannot {act(verb)} {text}: it is an alias of the machine {machine.name}",
                 hint=f"fhv {verb} {machine.name}",
             )
-    shown = text if _SIMPLE.fullmatch(text) else repr(text)
     raise model.Cannot(
-        f"cannot {act(verb)} {shown}: there is no machine of this name", hint="fhv list shows the machines there are"
+        f"cannot {act(verb)} {shown(text)}: there is no machine of this name",
+        hint="fhv list shows the machines there are",
     )
 
 

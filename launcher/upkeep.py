@@ -5,7 +5,20 @@ import dataclasses
 import typing
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
-from launcher import booting, exchange, fleet, inits, machines, model, parcel, snapshots, specification, stock
+from launcher import (
+    booting,
+    exchange,
+    fleet,
+    inits,
+    machines,
+    model,
+    parcel,
+    plan,
+    rivalry,
+    snapshots,
+    specification,
+    stock,
+)
 
 
 class Engine(exchange.Engine, typing.Protocol):
@@ -18,6 +31,7 @@ class Engine(exchange.Engine, typing.Protocol):
 class Depot(typing.Protocol):
     """What of the engine's images the use cases need."""
 
+    def claim(self, machine: model.Machine) -> contextlib.AbstractContextManager[None]: ...
     def commit(self, machine: model.Machine, *, tag: str = "") -> str: ...
     def snapshots(self, name: str = "") -> tuple[stock.Snapshot, ...]: ...
     def call(self, image: str, name: str, tag: str) -> None: ...
@@ -38,9 +52,10 @@ class Upkeep:
 
     def snapshot(self, machine: model.Machine, wanted: str) -> model.Result:
         """Keep the files of a machine as they are now."""
-        tag = snapshots.tag(machine, self.depot.snapshots(machine.name), wanted)
-        self.operator.report(machine.name, f"taking the snapshot {tag}")
-        self.depot.commit(machine, tag=tag)
+        with self._claimed(machine):
+            tag = snapshots.tag(machine, self.depot.snapshots(machine.name), wanted)
+            self.operator.report(machine.name, f"taking the snapshot {tag}")
+            self.depot.commit(machine, tag=tag)
         return model.Result(name=machine.name, done=f"snapshot {tag}")
 
     def forget(self, name: str, tags: tuple[str, ...]) -> tuple[model.Result, ...]:
@@ -78,7 +93,7 @@ class Upkeep:
     def rename(self, machine: model.Machine, text: str) -> model.Result:
         """Give a machine another name, and with it another address; it keeps its files, volumes and limits."""
         member, network = self._newcomer(text)
-        with contextlib.ExitStack() as undo:
+        with contextlib.ExitStack() as undo, self._claimed(machine):
             if machine.runs:
                 undo.callback(self._continue, machine)
                 self.operator.exchange.ending.end(machine)
@@ -196,6 +211,17 @@ class Upkeep:
         with contextlib.suppress(model.Cannot):
             self.engine.remove(name, container, force=True)
 
+    @contextlib.contextmanager
+    def _claimed(self, machine: model.Machine) -> Iterator[None]:
+        """Keep a machine for a while to this fhv, if it is still the one that was looked at."""
+        with self.depot.claim(machine):
+            found = self.engine.find(machine.name)
+            if found is None or found.container != machine.container:
+                raise rivalry.Taken(
+                    f"cannot take {machine.name}: another fhv has exchanged it meanwhile", hint="say it again"
+                )
+            yield
+
     def _continue(self, machine: model.Machine) -> None:
         """Start the machine again that was to become another one."""
         self.operator.report(machine.name, "bringing back what was before")
@@ -217,4 +243,4 @@ def _member(zone: fleet.Fleet, text: str, act: str) -> model.Member:
         return zone.member(text)
     except model.Cannot as error:
         hint = "choose a name of the zone, or add it there"
-        raise model.Cannot(f"cannot {act} {text}: {str(error).partition(': ')[2]}", hint=hint) from error
+        raise model.Cannot(f"cannot {act} {plan.shown(text)}: {str(error).partition(': ')[2]}", hint=hint) from error
