@@ -36,6 +36,7 @@ class Surroundings(typing.Protocol):
     def routes(self) -> tuple[tuple[ipaddress.IPv4Network, str], ...]: ...
     def closed(self, bridge: str) -> tuple[tuple[str, str], ...] | None: ...
     def asks_mdns_first(self) -> bool: ...
+    def gives_turns(self) -> bool: ...
     def address_of(self, host: str) -> ipaddress.IPv4Address | None: ...
 
 
@@ -43,7 +44,8 @@ class Surroundings(typing.Protocol):
 class Doctor:
     """The examination, and whom it asks; `version` is fhv's own, `network` the name of the machines' network.
 
-    `engine` reaches the engine, which may be what is broken.
+    `engine` reaches the engine, which may be what is broken; `ordered` tells whether machines wait for their turns at
+    boot.
     """
 
     engine: Callable[[], Engine]
@@ -51,6 +53,7 @@ class Doctor:
     host: Surroundings
     network: str
     version: str
+    ordered: bool = False
 
     def examine(self) -> tuple[Finding, ...]:
         """Look at everything; what cannot be looked at because something before it is broken is left out."""
@@ -114,6 +117,7 @@ class Doctor:
         try:
             found.append(_of_routes(network, self.host.routes()))
             found.extend(_of_firewall(network, self.host.closed(network.bridge)))
+            found.extend(findings.of_turns(given=not self.ordered or self.host.gives_turns()))
             for name in names[:1]:
                 full = f"{name}.{network.domain}"
                 first = network.domain == "local" and self.host.asks_mdns_first()
