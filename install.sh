@@ -9,7 +9,8 @@ readonly HERE ETC=/etc/fullhost VENV=/opt/fullhost STATE=/var/lib/fullhost RUN=/
 readonly LOGS=/var/log/fullhost LOG=/var/log/fullhost-install.log FHV=/usr/local/bin/fhv
 readonly PLUGIN=/usr/local/lib/docker/cli-plugins/docker-fhv COMPLETION=/usr/share/bash-completion/completions/fhv
 readonly SOCKET=/run/docker/plugins/fullhost.sock NETWORK=fullhost UNITS=/etc/systemd/system
-readonly UNIT_FILES=(fullhost.socket fullhost.service fullhost-named.service)
+readonly SERVICES=(fullhost.socket fullhost.service fullhost-named.service) AT_BOOT=fullhost-machines.service
+readonly UNIT_FILES=("${SERVICES[@]}" "$AT_BOOT")
 readonly PACKAGES_OURS=$STATE/packages SETTINGS=$STATE/settings FORWARDING=$STATE/forwarding-before
 readonly SYSCTL=/etc/sysctl.d/60-fullhost.conf INSTANCES=/proc/sys/fs/inotify/max_user_instances INSTANCES_BEFORE=$STATE/instances-before
 readonly PROFILE=/etc/apparmor.d/usr.sbin.named PROFILE_LOCAL=/etc/apparmor.d/local/usr.sbin.named
@@ -181,7 +182,8 @@ start_services() {
     if has_systemd; then
         install -m 644 "${UNIT_FILES[@]/#/$HERE/plugin-config/}" "$UNITS"
         quiet systemctl daemon-reload
-        quiet systemctl enable --now "${UNIT_FILES[@]}"
+        quiet systemctl enable --now "${SERVICES[@]}"
+        quiet systemctl enable "$AT_BOOT"
         quiet systemctl restart fullhost.service
         quiet systemctl reload fullhost-named.service
     else
@@ -214,6 +216,10 @@ make_network() {
         die "cannot use the network $NETWORK: it has another driver; remove it with docker network rm $NETWORK"
     DNS_PORT=$(sed -n 's/^FULLHOST_DNS=.*:\([0-9]*\)$/\1/p' "$ETC/driver.env")
     wait_for 20 asked SOA "${SET[DOMAIN]}"
+}
+
+resume_machines() { # the engine has started those that ran before; with systemd this is a unit's work at each boot
+    has_systemd || quiet "$FHV" start --boot || echo "==> some machine did not come up again: fhv start tells which"
 }
 
 name_machines() { # for this host's own programs; a host whose resolv.conf nobody writes is left as it is
@@ -301,6 +307,7 @@ set_up() {
     start_services
     start_engine
     make_network
+    resume_machines
     [[ ${FULLHOST_RESOLVER-} == off ]] || name_machines
     make_image
     prove

@@ -9,7 +9,7 @@ import docker.errors
 import docker.utils
 import requests.exceptions
 
-from launcher import model
+from launcher import model, rivalry
 
 Client = docker.APIClient
 
@@ -21,6 +21,9 @@ class Missing(model.Cannot):
     """The engine has nothing of this name."""
 
 
+_KINDS = {int(requests.codes.not_found): Missing, int(requests.codes.conflict): rivalry.Taken}
+
+
 @contextlib.contextmanager
 def refusing(act: str) -> Iterator[None]:
     """Turn the ways in which a call fails into "cannot ACT: why"; the driver's own sentence stands for itself."""
@@ -30,9 +33,13 @@ def refusing(act: str) -> Iterator[None]:
         why = str(error.explanation or error).strip()
         _, remote, said = why.rpartition("remote: ")
         own = said if remote and said.startswith("cannot ") else f"cannot {act}: {why}"
-        raise (Missing if error.status_code == requests.codes.not_found else model.Cannot)(own) from error
+        raise _KINDS.get(error.status_code or 0, model.Cannot)(own) from error
+    except requests.exceptions.HTTPError as error:  # of an answer without a body
+        answer = error.response
+        raise model.Cannot(f"cannot {act}: the engine answers {answer.status_code} {answer.reason}") from error
     except (requests.exceptions.RequestException, OSError) as error:
-        raise model.Cannot(f"cannot {act}: the Docker engine does not answer ({error})") from error
+        why, hint = _unreached(str(error), seconds=_SECONDS)
+        raise model.Cannot(f"cannot {act}: the Docker engine is no longer reached: {why}", hint=hint) from error
 
 
 def get(client: Client, path: str) -> requests.Response:
@@ -69,25 +76,29 @@ def connect() -> Client:
         words = docker.utils.kwargs_from_env()
         client = Client(version="auto", max_pool_size=32, timeout=_GREETING_SECONDS, **words)
     except (docker.errors.DockerException, requests.exceptions.RequestException, ValueError) as error:
-        why, hint = _unreached(str(error))
+        why, hint = _unreached(str(error), seconds=_GREETING_SECONDS)
         raise model.Cannot(f"cannot reach the Docker engine at {address}: {why}", hint=hint) from error
     client.timeout = _SECONDS
     return client
 
 
-def _unreached(said: str) -> tuple[str, str]:
+def _unreached(said: str, *, seconds: int) -> tuple[str, str]:
     """Tell why an engine could not be reached from what the SDK says, and what to do about it."""
     begin = "systemctl start docker (without systemd: service docker start)"
     elsewhere = "DOCKER_HOST names one: unix:///PATH, tcp://HOST:PORT"
     known = {
         "Permission denied": ("permission denied", "use sudo, or join the group docker"),
         "timed out": (
-            f"it did not answer within {_GREETING_SECONDS} seconds",
+            f"it did not answer within {seconds} seconds",
             "it runs and hangs, or something between drops what is sent: see its log, journalctl -u docker",
         ),
         "No such file or directory": ("it is not running", begin),
         "Connection refused": ("it is not running", begin),
+        "Connection aborted": ("it has ended", begin),
         "bind address": ("that is no address of an engine", elsewhere),
+        "Failed to resolve": ("no host of this name is known", elsewhere),
+        "certificate": ("the certificates for it are not there", "DOCKER_CERT_PATH names the folder that has them"),
+        "paramiko": ("fhv speaks no ssh with engines", elsewhere),
     }
     for sign, words in known.items():
         if sign in said:

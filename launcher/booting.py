@@ -5,7 +5,7 @@ import threading
 import typing
 from collections.abc import Callable, Iterable
 
-from launcher import inits, model, plan
+from launcher import inits, model, plan, prologue
 
 _POLL_SECONDS = 0.2
 _GLANCE_SECONDS = 2.0
@@ -38,7 +38,8 @@ class Clock(typing.Protocol):
 class Watch:
     """Asks inits how far they are; `interrupted` ends all waiting.
 
-    `welcome` is what is done with every machine that is up; it says what a person should know of that.
+    `welcome` is what is done with every machine that is up; it says what a person should know of that. `ordered` tells
+    whether machines are to wait for their turn when the host boots the next time.
     """
 
     engine: Engine
@@ -46,14 +47,15 @@ class Watch:
     patience: float
     welcome: Callable[[model.Machine], str] = lambda machine: ""
     interrupted: threading.Event = dataclasses.field(default_factory=threading.Event)
+    ordered: bool = False
 
     def until_up(self, name: str, container: str, init: inits.Init) -> str:
         """Wait until the machine is up, and give what a person should know of it."""
         until = self.clock.now() + self.patience
         restarts = self._alive(name, container, restarts=None)
-        told = False
+        told, question = False, prologue.let_go(init.ask, ordered=self.ordered)
         while (left := until - self.clock.now()) > 0 and not self.interrupted.is_set():
-            match self._ask(container, init, seconds=left):
+            match init.judge(self._run(container, question, seconds=left)):
                 case inits.Progress.UP:
                     untried = f"fullhost was never tried with {init.name}: {_UNTRIED}"
                     return self._welcomed(name, "" if init.proven else untried)
@@ -76,14 +78,17 @@ class Watch:
         """Say how far a machine is now; the state of one that does not run."""
         if machine.state != model.State.RUNNING:
             return machine.state
-        return self._ask(machine.container, init, seconds=_GLANCE_SECONDS)
+        if self.ordered and self.held(machine):
+            return inits.Progress.HELD
+        return init.judge(self._run(machine.container, prologue.past(init.ask), seconds=_GLANCE_SECONDS))
+
+    def held(self, machine: model.Machine) -> bool:
+        """Tell whether a machine that runs waits for its turn, since the host has booted."""
+        return self._run(machine.container, prologue.HELD, seconds=_GLANCE_SECONDS).exit_code == 0
 
     def _welcomed(self, name: str, warning: str) -> str:
         machine = self.engine.find(name)
         return "; ".join(filter(None, (warning, self.welcome(machine) if machine else "")))
-
-    def _ask(self, container: str, init: inits.Init, *, seconds: float) -> inits.Progress:
-        return init.judge(self._run(container, init.ask, seconds=seconds))
 
     def _run(self, container: str, command: tuple[str, ...], *, seconds: float) -> model.Answer:
         """Run a command; where none can be run yet, or no longer, it said nothing."""

@@ -85,16 +85,26 @@ def fhv(context: click.Context) -> None:
     metavar="FILE",
     help="Let this public key log in as well.",
 )
+@click.option("--boot", is_flag=True, help="After a boot of this host: give machines that ran before their turns.")
 @click.pass_obj
 @worlds.refusing
-def start(world: worlds.World, names: tuple[str, ...], timeout: float, files: Sequence[typing.TextIO]) -> None:
+def start(
+    world: worlds.World, names: tuple[str, ...], timeout: float, files: Sequence[typing.TextIO], *, boot: bool
+) -> None:
     """Create or continue machines and those that they come after, and wait until they are up.
 
     Without names: every machine of the zone but those with autostart = false. Of several names with one address the
     one in its PTR record is the machine, and the others are its aliases; the names of the gateway are no machine.
     """
-    from launcher import keys
+    from launcher import keys, resuming
 
+    if boot:
+        if names or files:
+            raise click.UsageError("--boot is for all machines, as they were")
+        worlds.several(
+            world, lambda operator: resuming.Resuming(engine=world.engine(), operator=operator).resume(), timeout
+        )
+        return
     public = tuple(key for file in files for key in keys.given(file.read(), file=file.name))
     worlds.several(world, lambda operator: operator.start(names), timeout, public)
 
@@ -125,10 +135,13 @@ def restart(world: worlds.World, names: tuple[str, ...], timeout: float) -> None
 @click.pass_obj
 @worlds.refusing
 def rm(world: worlds.World, names: tuple[str, ...], *, force: bool, yes: bool) -> None:
-    """Remove machines and everything in them; volumes and snapshots stay. On a terminal it asks first."""
-    if sys.stdin.isatty():
-        listed = ", ".join(names)
-        keeping.consent((f"all files of {listed} are lost; volumes and snapshots stay.",), act="", yes=yes or force)
+    """Remove machines and everything in them; volumes and snapshots stay."""
+    from launcher import plan
+
+    there = world.engine().machines()
+    if listed := ", ".join(plan.removable(names, there, force=force)):
+        losses = (f"all files of {listed} are lost; volumes and snapshots stay.",)
+        keeping.consent(losses, act=f"remove {listed}", yes=yes or force)
     worlds.several(world, lambda operator: operator.remove(names, force=force))
 
 
@@ -218,7 +231,19 @@ def main() -> None:
     run(sys.argv[1:], name="fhv")
 
 
-def run(words: Sequence[str], *, name: str) -> None:
-    """Run a command line, as the program `name`, to its exit code."""
+def run(words: Sequence[str], *, name: str, there: worlds.World | None = None) -> None:
+    """Run a command line, as the program `name` and on the world that is `there`, to its exit code."""
     _complete_streams()
-    fhv.main(args=list(words), prog_name=name, complete_var="_FHV_COMPLETE")
+    try:
+        try:
+            fhv.main(args=list(words), prog_name=name, complete_var="_FHV_COMPLETE", obj=there)
+        finally:
+            # Threads may still be ending what they have begun, which takes as long as an engine that hangs.
+            signal.signal(signal.SIGINT, lambda number, frame: os._exit(128 + number))
+            sys.stdout.flush()
+    except Exception as error:
+        from launcher import mistakes
+
+        mistakes.tell(error, os.environ)  # in a sentence
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what cannot be written is not tried again
+        sys.exit(1)

@@ -24,6 +24,12 @@ class Config:
     machines: Mapping[str, tuple[definition.Definition, ...]]
     permission: definition.Permission
 
+    @property
+    def ordered(self) -> bool:
+        """Tell whether a machine may have to wait for others: by the file, or by what it lets the zone ask for."""
+        own = any(asked.after or asked.priority for definitions in self.machines.values() for asked in definitions)
+        return own or bool(self.common.after) or bool(self.permission.allow & {"after", "priority"})
+
     def spec(self, name: str, texts: definition.Texts = ()) -> specification.Spec:
         """Give what is asked of the machine `name`, whose TXT records are `texts`.
 

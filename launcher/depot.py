@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import requests
 
-from launcher import api, model, stock
+from launcher import api, model, rivalry, stock
 
 _REPOSITORY = "fullhost/snapshot"
 _LOOK_SECONDS = 60
 _RENEW_SECONDS = 600
 _EXPORT_SECONDS = 86400
+_CLAIM_SECONDS = 600  # what an fhv that was killed has claimed is free again then
 
 
 class Depot:
@@ -120,13 +121,27 @@ class Depot:
         return str(said["status"])
 
     @contextlib.contextmanager
-    def _passing(self, image: str, script: str = "", *, seconds: int) -> Iterator[str]:
+    def claim(self, machine: model.Machine) -> Iterator[None]:
+        """Keep another fhv from a machine for a while: a container has the name that each of them would need."""
+        called = rivalry.fresh(machine.name)
+        with contextlib.ExitStack() as stack:
+            try:
+                with api.refusing(f"claim {machine.name}"):
+                    image = self._client.inspect_container(machine.container)["Image"]
+                    stack.enter_context(self._passing(image, seconds=_CLAIM_SECONDS, called=called))
+            except rivalry.Taken as error:
+                raise rivalry.refused(machine.name, called, f"docker rm {called}") from error
+            yield
+
+    @contextlib.contextmanager
+    def _passing(self, image: str, script: str = "", *, seconds: int, called: str | None = None) -> Iterator[str]:
         """Give a container of an image for a while; what an fhv that was killed left of the kind is removed."""
         client = self._client
         self._clear()
         with _using(image):
             made = client.create_container(
                 image,
+                name=called,
                 entrypoint=["/bin/sh", "-c", script] if script else ["/sbin/init"],
                 labels={model.PASSING_LABEL: str(seconds), model.MACHINE_LABEL: ""},
                 host_config=client.create_host_config(network_mode="none"),
@@ -134,7 +149,8 @@ class Depot:
         try:
             yield made["Id"]
         finally:
-            client.remove_container(made["Id"], v=True, force=True)
+            with contextlib.suppress(api.Missing), api.refusing("remove what was needed for a while"):
+                client.remove_container(made["Id"], v=True, force=True)
 
     def _clear(self) -> None:
         """Remove passing containers whose time is over by far; the label says how long one is needed at most."""

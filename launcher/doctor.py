@@ -37,6 +37,7 @@ class Surroundings(typing.Protocol):
     def closed(self, bridge: str) -> tuple[tuple[str, str], ...] | None: ...
     def instances(self) -> int | None: ...
     def asks_mdns_first(self) -> bool: ...
+    def gives_turns(self) -> bool: ...
     def address_of(self, host: str) -> ipaddress.IPv4Address | None: ...
 
 
@@ -44,7 +45,8 @@ class Surroundings(typing.Protocol):
 class Doctor:
     """The examination, and whom it asks; `version` is fhv's own, `network` the name of the machines' network.
 
-    `engine` reaches the engine, which may be what is broken.
+    `engine` reaches the engine, which may be what is broken; `ordered` tells whether machines wait for their turns at
+    boot.
     """
 
     engine: Callable[[], Engine]
@@ -52,6 +54,7 @@ class Doctor:
     host: Surroundings
     network: str
     version: str
+    ordered: bool = False
 
     def examine(self) -> tuple[Finding, ...]:
         """Look at everything; what cannot be looked at because something before it is broken is left out."""
@@ -116,6 +119,7 @@ class Doctor:
             found.extend(findings.of_instances(self.host.instances()))
             found.append(_of_routes(network, self.host.routes()))
             found.extend(_of_firewall(network, self.host.closed(network.bridge)))
+            found.extend(findings.of_turns(given=not self.ordered or self.host.gives_turns()))
             for name in names[:1]:
                 full = f"{name}.{network.domain}"
                 first = network.domain == "local" and self.host.asks_mdns_first()
@@ -152,7 +156,7 @@ def _of_driver(status: model.DriverStatus, version: str) -> Iterator[Finding]:
     yield Finding(
         check="driver",
         verdict=Verdict.OK if same else Verdict.WARNING,
-        found=f"{status.version}, {len(status.endpoints)} endpoints" + ("" if same else f", and fhv is {version}"),
+        found=f"{status.version}, endpoints: {len(status.endpoints)}" + ("" if same else f", and fhv is {version}"),
         mend="" if same else "restart the driver: systemctl restart fullhost (without systemd: install.sh)",
     )
     for warning in status.warnings:

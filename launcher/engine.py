@@ -7,7 +7,7 @@ import ipaddress
 import threading
 from collections.abc import Iterator
 
-from launcher import api, conversation, model, specification, terminal
+from launcher import api, conversation, model, rivalry, specification, terminal
 
 _LOOKS_AT_ONCE = 8  # a hundred machines are listed three to five times as quickly as one by one
 STOP_SECONDS = 60  # longer than distributions' services take; the engine kills after this
@@ -87,6 +87,7 @@ class Engine:
             aliases=tuple(a for a in attachment.get("Aliases") or () if a not in (name, found["Id"][:12])),
             capabilities=tuple(c.removeprefix("CAP_") for c in found["HostConfig"]["CapAdd"] or ()),
             exit_code=found["State"]["ExitCode"],
+            error=found["State"]["Error"],
             restarts=found["RestartCount"],
             memory=found["HostConfig"]["Memory"] or 0,
             cpus=(found["HostConfig"]["NanoCpus"] or 0) / 1e9,
@@ -207,9 +208,13 @@ class Engine:
             )
 
     def remove(self, name: str, container: str, *, force: bool) -> None:
-        """Remove a container, a running one only by force; one that is gone already is as good."""
-        with contextlib.suppress(api.Missing), api.refusing(f"remove {name}"):
-            self._client.remove_container(container, force=force)
+        """Remove a container, a running one only by force; one that is gone already, or goes, is as good."""
+        try:
+            with contextlib.suppress(api.Missing), api.refusing(f"remove {name}"):
+                self._client.remove_container(container, force=force)
+        except rivalry.Taken as error:
+            if "already in progress" not in str(error):
+                raise
 
     def converse(
         self, container: str, command: tuple[str, ...], *, tty: bool = False, term: str = ""

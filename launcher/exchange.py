@@ -10,7 +10,7 @@ import dataclasses
 import typing
 from collections.abc import Callable
 
-from launcher import booting, ending, inits, model
+from launcher import booting, ending, inits, model, rivalry
 
 
 class Engine(booting.Engine, ending.Engine, typing.Protocol):
@@ -25,10 +25,6 @@ class Engine(booting.Engine, ending.Engine, typing.Protocol):
 def impatient(error: booting.StillBooting) -> model.Cannot:
     """Say what to do where a machine that is not up in time is not left to its boot."""
     return model.Cannot(str(error), hint="give it longer, with --timeout")
-
-
-def _fresh(name: str) -> str:
-    return f"{name}.new"
 
 
 def _aside(name: str) -> str:
@@ -83,7 +79,7 @@ class Exchange:
         if aside is None or self.engine.find(name) is not None:
             return ""
         self.engine.rename(name, aside.container, name)
-        self._discard(_fresh(name))
+        self._discard(rivalry.fresh(name))
         return "it is what it was before: the exchange of it for another was cut off"
 
     def settle(self, name: str) -> str:
@@ -95,22 +91,20 @@ class Exchange:
         return f"the one before it, {_aside(name)}, was left by an exchange that was cut off, and is removed"
 
     def _refuse_second(self, name: str) -> None:
-        for called in (_fresh(name), _aside(name)):
+        for called in (rivalry.fresh(name), _aside(name)):
             if self.engine.find(called) is not None:
-                way = f"docker rm {called}" if called == _fresh(name) else f"fhv start {name} ends what was begun"
-                raise model.Cannot(
-                    f"cannot exchange {name}: another fhv is at it, or was cut off ({called} is there)",
-                    hint=f"wait for the other; if there is none: {way}",
-                )
+                begun = called == _aside(name)
+                way = f"fhv start {name} ends what was begun" if begun else f"docker rm {called}"
+                raise rivalry.refused(name, called, way)
 
     def _create(self, creation: model.Creation) -> tuple[str, str]:
         """Make the new container; one that a Ctrl-C leaves half-told is removed by its name."""
         try:
-            return self.engine.create(creation, called=_fresh(creation.name))
+            return self.engine.create(creation, called=rivalry.fresh(creation.name))
         except model.Cannot:
             raise
         except BaseException:
-            self._discard(_fresh(creation.name))
+            self._discard(rivalry.fresh(creation.name))
             raise
 
     def _discard(self, called: str) -> None:

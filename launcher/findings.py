@@ -82,3 +82,14 @@ def of_pointers(entries: tuple[listed.Entry, ...], domain: str) -> Iterator[Find
             found=f"{having[0]}.{domain} is {at.address}, whose PTR record leads to {at.pointer}.{domain}",
             mend=f"write '{reverse} IN PTR {having[0]}.{domain}.' into the reverse zone",
         )
+
+
+def of_turns(*, given: bool) -> Iterator[Finding]:
+    """Tell where machines that have an order wait for a turn that nobody gives them."""
+    if not given:
+        yield Finding(
+            check="boot",
+            verdict=Verdict.WARNING,
+            found="fhv.toml has an order, and fullhost-machines.service is not enabled: machines boot ten minutes late",
+            mend="systemctl enable fullhost-machines.service",
+        )

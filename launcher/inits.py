@@ -40,12 +40,16 @@ _RUNIT_AT_ONCE = "sed -i 's/sleep 14$/sleep 0/' /etc/runit/ctrlaltdel"
 
 
 class Progress(enum.StrEnum):
-    """How far an init is; `ASKS` means that it waits to be told which runlevel to enter."""
+    """How far an init is; `ASKS` means that it waits to be told which runlevel to enter.
+
+    `HELD` is a machine whose init is not started yet, since the host has booted.
+    """
 
     BOOTING = "booting"
     ASKS = "asks"
     UP = "up"
     DEGRADED = "degraded"
+    HELD = "held: it waits for its turn"
     FAILED = "failed"
 
 
@@ -158,7 +162,7 @@ def _runlevel(answer: model.Answer) -> str:
     if len(lines) != 1:
         return ""
     words = lines[0].split()
-    if words == ["unknown"]:
+    if words == ["unknown"] or words[0].startswith("runlevel:"):  # of Upstart, without a utmp
         return "?"
     return words[1] if len(words) == 2 and words[1] in {"1", "2", "3", "4", "5", "S"} else ""
 
@@ -212,12 +216,13 @@ INITS = types.MappingProxyType(
             Init(
                 name="upstart",
                 ask=_RUNLEVEL,
-                # It waits for devices and interfaces that no container announces, and is told to go on.
+                # It waits for devices and interfaces that no container announces, and is told to go on. Where nobody
+                # has made utmp(5) in the new /run, it could not note the level that it enters.
                 judge=functools.partial(_judge_runlevel, none=Progress.ASKS),
-                go=("telinit", "3"),
+                go=("/bin/sh", "-c", ": >>/var/run/utmp; telinit 3"),
                 stop_signal="SIGINT",  # control-alt-delete.conf
                 capabilities=_SYS_BOOT,
-                proven="",
+                proven="Debian 12, Upstart 1.13.2 of its source",
             ),
             Init(
                 name="openrc",

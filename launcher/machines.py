@@ -5,9 +5,10 @@ import dataclasses
 import typing
 from collections.abc import Callable, Mapping
 
-from launcher import booting, exchange, fleet, inits, making, model, parallel, plan, turns
+from launcher import booting, exchange, fleet, inits, making, model, parallel, plan, rivalry, turns
 
 _NAP_SECONDS = 0.5
+_MOMENTS = 20
 
 
 class Engine(exchange.Engine, typing.Protocol):
@@ -52,7 +53,7 @@ class Operator:
         except model.Cannot as error:
             if not names:
                 raise
-            unseen = f"whose alias it is, or who is one of it, was not looked at: {error}"
+            unseen = f"what the zone says of its aliases was not looked at: {error}"
             return self._each(wanted, lambda name: self.bring_up(self.maker.alone(name, network), network, unseen))
         wanted = turns.needed(wanted, known.specs) if names else known.wanted()
         if not wanted and not known.fleet.members:
@@ -134,12 +135,20 @@ class Operator:
             result = self._bring_up(member, network, found)
         except model.Cannot as error:
             again = found is None and not isinstance(error, booting.StillBooting)
-            theirs = self.engine.find(member.name) if again else None
+            theirs = self._theirs(member.name, error) if again else None
             if theirs is None or not theirs.ours:
                 raise
             result = self._bring_up(member, network, theirs)
         settled = self.exchange.settle(member.name)
         return dataclasses.replace(result, warnings=tuple(filter(None, (*result.warnings, told, returned, settled))))
+
+    def _theirs(self, name: str, error: model.Cannot) -> model.Machine | None:
+        """Find what another fhv creates; the engine gives the name away a moment before it shows who has it."""
+        for _ in range(_MOMENTS if isinstance(error, rivalry.Taken) else 1):
+            if (found := self.engine.find(name)) is not None:
+                return found
+            self.watch.clock.sleep(_NAP_SECONDS)
+        return None
 
     def _bring_up(self, member: model.Member, network: model.Network, found: model.Machine | None) -> model.Result:
         name = member.name

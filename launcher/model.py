@@ -45,7 +45,8 @@ class State(enum.StrEnum):
 class Machine:
     """A container as the engine describes it; `since` (ISO 8601) is when its present state began.
 
-    `ours` tells a machine from a container that somebody else made; `capabilities` are those added to Docker's own.
+    `ours` tells a machine from a container that somebody else made; `capabilities` are those added to Docker's own;
+    `error` is why the engine could not start it, the last time that it tried.
     `memory` (bytes) and `cpus` (cores) are its limits, 0 for none; `volumes` and `ports` are as Docker writes them.
     """
 
@@ -64,6 +65,7 @@ class Machine:
     aliases: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
     exit_code: int = 0
+    error: str = ""
     restarts: int = 0
     memory: int = 0
     cpus: float = 0.0

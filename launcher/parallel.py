@@ -33,13 +33,14 @@ def each(
             rest(name, delay)
         return result
 
-    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        try:
-            done = _run(order, lambda name: pool.submit(attempt, name))
-        except BaseException:
-            interrupted.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    pool = concurrent.futures.ThreadPoolExecutor(AT_ONCE)
+    try:
+        done = _run(order, lambda name: pool.submit(attempt, name))
+    except BaseException:
+        interrupted.set()
+        raise
+    finally:  # what is interrupted is told at once, and not when the last thread has undone what it began
+        pool.shutdown(wait=not interrupted.is_set(), cancel_futures=True)
     return tuple(done[name] for name in order)
 
 

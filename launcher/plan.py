@@ -1,5 +1,6 @@
 """What is to be done with one machine, and what the engine is told to make it."""
 
+import contextlib
 import enum
 import re
 import types
@@ -95,6 +96,16 @@ def creation(
     )
 
 
+def removable(names: tuple[str, ...], machines: tuple[model.Machine, ...], *, force: bool) -> tuple[str, ...]:
+    """Give those of the machines that a person names that are removed: those that run by force only."""
+    found: dict[str, None] = {}
+    for name in names:
+        with contextlib.suppress(model.Cannot):
+            machine = find(machines, name, verb="rm")
+            found |= {machine.name: None} if force or not machine.runs else {}
+    return tuple(found)
+
+
 def removed(machine: model.Machine) -> str:
     """Say what was removed, and what was not."""
     return f"removed; its volumes stay: {', '.join(machine.volumes)}" if machine.volumes else "removed"
@@ -105,6 +116,10 @@ _ACTS = types.MappingProxyType(
         "rm": "remove",
         "shell": "open a shell on",
         "logs": "show the console of",
+        "console": "sit down at the console of",
+        "exec": "run a command on",
+        "ssh": "log in to",
+        "top": "look at",
         "status": "examine",
         "set": "set the limits of",
         "snapshot": "take a snapshot of",
@@ -115,6 +130,11 @@ _ACTS = types.MappingProxyType(
 def act(verb: str) -> str:
     """Say in words what a command does to a machine, as "cannot ACT NAME" has it."""
     return _ACTS.get(verb, verb)
+
+
+def shown(text: str) -> str:
+    """Give what a person typed as it can stand in a sentence."""
+    return text if re.fullmatch(r"[\w.@-]+", text) else repr(text)
 
 
 def find(machines: tuple[model.Machine, ...], text: str, *, verb: str) -> model.Machine:
@@ -130,7 +150,8 @@ def find(machines: tuple[model.Machine, ...], text: str, *, verb: str) -> model.
                 hint=f"fhv {verb} {machine.name}",
             )
     raise model.Cannot(
-        f"cannot {act(verb)} {text}: there is no machine of this name", hint="fhv list shows the machines there are"
+        f"cannot {act(verb)} {shown(text)}: there is no machine of this name",
+        hint="fhv list shows the machines there are",
     )
 
 

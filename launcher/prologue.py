@@ -1,4 +1,4 @@
-"""What a machine does before its init, at each of its boots: its own name in /etc/hosts, its name server.
+"""What a machine does before its init, at each of its boots: its own name in /etc/hosts, its name server, its turn.
 
 The engine writes both files anew whenever it starts a container, and bind-mounts them, so that they can be written
 but not replaced. What is put right in the machine itself needs no file of the host, no fhv at boot, and is the same
@@ -24,13 +24,61 @@ done </etc/hosts
 [ "$had" = "$new" ] || printf %s "$new" >/etc/hosts
 """
 
+# At its own boot the engine starts all machines at once. One that may have to wait for others bears the number of the
+# host's last boot in which it was let go; in another one it waits here, before its init, until fhv lets it go. What
+# fhv never comes to goes on by itself: a host has its machines back whatever becomes of their order. To refuse them to
+# the engine by their restart policy would be no better: without one none comes back that reboots itself, and
+# `on-failure` is started at the engine's boot as well, unless its exit code is 0 (moby, restartmanager).
+_MARK = "/.fullhost-turn"
+_NUMBER = "/proc/sys/kernel/random/boot_id"
+PATIENCE_SECONDS = 600  # from the host's boot
+_HELD = f"""\
+held() {{
+    [ -e {_MARK} ] && read -r mine <{_MARK} && read -r now <{_NUMBER} && [ "$mine" != "$now" ] &&
+        read -r up rest </proc/uptime && [ "${{up%%.*}}" -lt {PATIENCE_SECONDS} ]
+}}
+"""
+# Process 1 gets no signal that it has no trap for; 37 is SIGRTMIN+3 (inits.py has who is stopped by what).
+_TURN = f"""\
+{_HELD}if held; then
+    echo "fullhost: this machine waits for its turn to boot, which fhv start gives it"
+    trap 'exit 0' INT TERM USR2 37
+    while held; do sleep 1 || break; done
+fi
+"""
+
 
 def before(boot: model.Boot, network: model.Network, resolver: specification.Resolver) -> model.Boot:
     """Give the boot of a machine of the network, with what comes before it."""
-    script = _OWN_NAME
+    script = _OWN_NAME + _TURN
     if resolver is specification.Resolver.DIRECT:
         script += f"printf %s {shlex.quote(resolv_conf(network))} >/etc/resolv.conf\n"
     return dataclasses.replace(boot, command=("/bin/sh", "-c", f'{script}exec "$@"', "sh", *boot.command))
+
+
+# The command line of process 1 tells: the init takes the place of the shell that does what stands above.
+_ONCE_PAST = f"""\
+case $(cat /proc/1/cmdline) in *{_MARK}*) exit 75 ;; esac
+"""
+
+
+def past(question: tuple[str, ...], *, first: str = "") -> tuple[str, ...]:
+    """Give a question to the init that says nothing, as an init that boots, until there is one."""
+    return ("/bin/sh", "-c", f'{{\n{first}{_ONCE_PAST}}} 2>/dev/null\nexec "$@"', "sh", *question)
+
+
+def let_go(question: tuple[str, ...], *, ordered: bool) -> tuple[str, ...]:
+    """Give the same, before which the machine is let go.
+
+    An `ordered` one waits for its turn again at the host's next boot, another one does not.
+    """
+    mark = (
+        f"read -r now <{_NUMBER} && printf '%s\\n' \"$now\" >{_MARK}" if ordered else f"[ ! -e {_MARK} ] || rm {_MARK}"
+    )
+    return past(question, first=f"{mark}\n")
+
+
+HELD = ("/bin/sh", "-c", f"{_HELD}held")
 
 
 def resolv_conf(network: model.Network) -> str:

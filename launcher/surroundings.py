@@ -12,6 +12,7 @@ from launcher import model
 _SECONDS = 5.0  # for a command; a name server that is silent takes getent longer
 _IPTABLES = {(family, "filter") for family in ("ip", "ip6")}
 INSTANCES = pathlib.Path("/proc/sys/fs/inotify/max_user_instances")
+SYSTEMD = pathlib.Path("/run/systemd/system")  # sd_booted(3)
 NSSWITCH = pathlib.Path("/etc/nsswitch.conf")
 
 
@@ -88,6 +89,11 @@ def asks_mdns_first() -> bool:
         return False
     hosts = re.search(r"^hosts:(.*)$", text, re.MULTILINE)
     return bool(hosts and re.search(r"\bmdns[46]?_minimal\b.*\[NOTFOUND=return\].*\bdns\b", hosts[1]))
+
+
+def gives_turns() -> bool:
+    """Tell whether machines are let go in their order at boot; without systemd that is not known, and supposed."""
+    return not SYSTEMD.is_dir() or _said("systemctl", "is-enabled", "fullhost-machines.service").strip() == "enabled"
 
 
 def address_of(host: str) -> ipaddress.IPv4Address | None:

@@ -5,7 +5,20 @@ import dataclasses
 import typing
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
-from launcher import booting, exchange, inits, machines, model, parcel, snapshots, specification, stock
+from launcher import (
+    booting,
+    exchange,
+    fleet,
+    inits,
+    machines,
+    model,
+    parcel,
+    plan,
+    rivalry,
+    snapshots,
+    specification,
+    stock,
+)
 
 
 class Engine(exchange.Engine, typing.Protocol):
@@ -18,6 +31,7 @@ class Engine(exchange.Engine, typing.Protocol):
 class Depot(typing.Protocol):
     """What of the engine's images the use cases need."""
 
+    def claim(self, machine: model.Machine) -> contextlib.AbstractContextManager[None]: ...
     def commit(self, machine: model.Machine, *, tag: str = "") -> str: ...
     def snapshots(self, name: str = "") -> tuple[stock.Snapshot, ...]: ...
     def call(self, image: str, name: str, tag: str) -> None: ...
@@ -38,9 +52,10 @@ class Upkeep:
 
     def snapshot(self, machine: model.Machine, wanted: str) -> model.Result:
         """Keep the files of a machine as they are now."""
-        tag = snapshots.tag(machine, self.depot.snapshots(machine.name), wanted)
-        self.operator.report(machine.name, f"taking the snapshot {tag}")
-        self.depot.commit(machine, tag=tag)
+        with self._claimed(machine):
+            tag = snapshots.tag(machine, self.depot.snapshots(machine.name), wanted)
+            self.operator.report(machine.name, f"taking the snapshot {tag}")
+            self.depot.commit(machine, tag=tag)
         return model.Result(name=machine.name, done=f"snapshot {tag}")
 
     def forget(self, name: str, tags: tuple[str, ...]) -> tuple[model.Result, ...]:
@@ -59,7 +74,8 @@ class Upkeep:
     def rebuild(self, machine: model.Machine, image: str) -> model.Result:
         """Give a machine the files of an image, its own definition's if none is named."""
         network = self.operator.maker.network()
-        wanted = image or self.operator.maker.spec(self.operator.maker.fleet(network).member(machine.name)).image
+        member = _member(self.operator.maker.fleet(network), machine.name, "rebuild")
+        wanted = image or self.operator.maker.spec(member).image
         warnings = self._replace(machine, wanted, origin=wanted)
         return model.Result(name=machine.name, done=f"rebuilt from {wanted}", warnings=warnings)
 
@@ -77,7 +93,7 @@ class Upkeep:
     def rename(self, machine: model.Machine, text: str) -> model.Result:
         """Give a machine another name, and with it another address; it keeps its files, volumes and limits."""
         member, network = self._newcomer(text)
-        with contextlib.ExitStack() as undo:
+        with contextlib.ExitStack() as undo, self._claimed(machine):
             if machine.runs:
                 undo.callback(self._continue, machine)
                 self.operator.exchange.ending.end(machine)
@@ -141,7 +157,7 @@ class Upkeep:
         """Exchange a machine's container for one of another image, with what else is asked of it, and its limits."""
         maker = self.operator.maker
         network = maker.network()
-        member = maker.fleet(network).member(machine.name)
+        member = _member(maker.fleet(network), machine.name, "make anew")
         spec = dataclasses.replace(maker.spec(member), image=image, memory=machine.memory, cpus=machine.cpus)
         creation, init = maker.creation(member, network, spec, origin=origin)
         warnings = self.operator.exchange.replace(machine, creation, init)
@@ -151,13 +167,7 @@ class Upkeep:
     def _newcomer(self, text: str) -> tuple[model.Member, model.Network]:
         """Give the machine of the zone that is to be made, which is not there yet."""
         network = self.operator.maker.network()
-        try:
-            member = self.operator.maker.fleet(network).member(text)
-        except model.Cannot as error:
-            raise model.Cannot(
-                f"cannot make {text}: {str(error).partition(': ')[2]}",
-                hint="choose a name of the zone, or add it there",
-            ) from error
+        member = _member(self.operator.maker.fleet(network), text, "make")
         if self.engine.find(member.name) is not None:
             raise model.Cannot(
                 f"cannot make {member.name}: a container of this name is there",
@@ -201,6 +211,17 @@ class Upkeep:
         with contextlib.suppress(model.Cannot):
             self.engine.remove(name, container, force=True)
 
+    @contextlib.contextmanager
+    def _claimed(self, machine: model.Machine) -> Iterator[None]:
+        """Keep a machine for a while to this fhv, if it is still the one that was looked at."""
+        with self.depot.claim(machine):
+            found = self.engine.find(machine.name)
+            if found is None or found.container != machine.container:
+                raise rivalry.Taken(
+                    f"cannot take {machine.name}: another fhv has exchanged it meanwhile", hint="say it again"
+                )
+            yield
+
     def _continue(self, machine: model.Machine) -> None:
         """Start the machine again that was to become another one."""
         self.operator.report(machine.name, "bringing back what was before")
@@ -214,3 +235,12 @@ class Upkeep:
         finally:
             with contextlib.suppress(model.Cannot):
                 self.depot.forget(image)
+
+
+def _member(zone: fleet.Fleet, text: str, act: str) -> model.Member:
+    """Give the machine of the zone that has a name, or say why it cannot be made."""
+    try:
+        return zone.member(text)
+    except model.Cannot as error:
+        hint = "choose a name of the zone, or add it there"
+        raise model.Cannot(f"cannot {act} {plan.shown(text)}: {str(error).partition(': ')[2]}", hint=hint) from error

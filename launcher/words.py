@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import datetime as dt
 import json
+import os
 import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,7 +35,7 @@ def _line(name: str, step: str) -> None:
 @contextlib.contextmanager
 def progress(*, live: bool) -> Iterator[Report]:
     """Show the steps of several machines on standard error: moving on a terminal, line by line elsewhere."""
-    if not live:
+    if not live or os.environ.get("TERM", "dumb") == "dumb":  # nothing moves there
         yield _line
         return
     import rich.console
@@ -42,8 +43,8 @@ def progress(*, live: bool) -> Iterator[Report]:
 
     columns = (
         rich.progress.SpinnerColumn(),
-        rich.progress.TextColumn("{task.description}"),
-        rich.progress.TextColumn("[dim]{task.fields[step]}"),
+        rich.progress.TextColumn("{task.description}", markup=False),
+        rich.progress.TextColumn("{task.fields[step]}", style="dim", markup=False),
         rich.progress.TimeElapsedColumn(),
     )
     with rich.progress.Progress(*columns, console=rich.console.Console(stderr=True), transient=True) as display:

@@ -127,11 +127,16 @@ def refusing(command: Callable[_Params, None]) -> Callable[_Params, None]:
 
         try:
             command(*args, **kwargs)
+        except click.Abort as error:  # at a question; whether by control-C or the end of input, its context alone tells
+            click.echo(err=True)
+            words.refusal(model.Cannot("interrupted: nothing is changed"))
+            sys.exit(128 + signal.SIGINT if isinstance(error.__context__, KeyboardInterrupt) else 1)
         except model.Cannot as error:
             words.refusal(error)
             sys.exit(1)
         except KeyboardInterrupt:
-            words.refusal(model.Cannot("interrupted", hint="what was begun is whole or undone; fhv start continues it"))
+            hint = "what was begun is brought to an end, or cut off by control-C again; fhv start continues it"
+            words.refusal(model.Cannot("interrupted", hint=hint))
             sys.exit(128 + signal.SIGINT)
 
     return edge
@@ -146,16 +151,16 @@ def operator(
     """Give the use cases the world they work on; machines that come up are opened to ssh, with these keys too."""
     from launcher import booting, ending, exchange, machines, making, recognition
 
-    engine, driver = world.engine(), world.driver()
+    engine, driver, settings = world.engine(), world.driver(), world.settings()
     welcome = world.access(extra=public_keys).welcome
-    watch = booting.Watch(engine=engine, clock=world, patience=patience, welcome=welcome)
+    watch = booting.Watch(engine=engine, clock=world, patience=patience, welcome=welcome, ordered=settings.ordered)
     ends = ending.Ending(engine=engine, driver=driver, report=report)
     return machines.Operator(
         engine=engine,
         maker=making.Maker(
             engine=engine,
             driver=driver,
-            settings=world.settings(),
+            settings=settings,
             images=recognition.Recognition(world.depot()),
         ),
         exchange=exchange.Exchange(engine=engine, ending=ends, watch=watch, report=report),

@@ -21,11 +21,13 @@ def doctor(world: worlds.World, *, as_json: bool) -> None:
     from launcher import doctor as doctors
     from launcher import findings, surroundings, words
 
+    settings = world.settings()
     examined = doctors.Doctor(
         engine=world.engine,
         driver=world.driver(),
         host=surroundings,
-        network=world.settings().common.network,
+        network=settings.common.network,
+        ordered=settings.ordered,
         version=importlib.metadata.version("fullhost"),
     ).examine()
     click.echo(words.as_json(examined) if as_json else words.findings(examined))

@@ -7,6 +7,7 @@ import click
 
 from launcher import completion
 from launcher import world as worlds
+from launcher.commands import keeping
 
 if typing.TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,16 +84,11 @@ def _applier(operator: "machines.Operator", world: worlds.World) -> "applying.Ap
 
 def _consent(outlook: "differences.Outlook", *, yes: bool) -> None:
     """Ask before a running machine is ended; who cannot be asked has to say it beforehand."""
-    from launcher import model
-
     ends = [change for change in outlook.changes if change.interrupts]
-    if yes or not ends:
+    if not ends or yes:
         return
-    listed = ", ".join(f"{change.step} {change.name} ({change.why})" for change in ends)
-    if sys.stdin.isatty() and sys.stdout.isatty():
-        click.confirm(f"This is to {listed}. Go on?", abort=True)
-        return
-    raise model.Cannot(f"cannot {listed} without being told to: nothing is changed", hint="fhv apply --yes")
+    notes = tuple(f"this is to {change.step} {change.name} ({change.why})." for change in ends)
+    keeping.consent(notes, act=", ".join(f"{change.step} {change.name}" for change in ends), yes=yes)
 
 
 def _spoken(outlook: "differences.Outlook") -> dict[str, object]:

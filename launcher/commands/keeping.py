@@ -23,9 +23,10 @@ def consent(losses: "tuple[str, ...]", *, act: str, yes: bool) -> None:
         click.echo(f"note: {loss}", err=True)
     if yes:
         return
-    if not sys.stdin.isatty():
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise model.Cannot(f"cannot {act} without being told to: nothing is changed", hint="say it again with --yes")
-    click.confirm("Go on?", abort=True, err=True)
+    if not click.confirm("Go on?", err=True):
+        raise model.Cannot("not done: nothing is changed")
 
 
 def keeper(operator: "machines.Operator", world: worlds.World) -> "upkeep.Upkeep":

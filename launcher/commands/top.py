@@ -1,6 +1,7 @@
 """What machines use: the command `fhv top`."""
 
 import concurrent.futures
+import os
 import sys
 import time
 import typing
@@ -34,7 +35,7 @@ def top(world: worlds.World, names: tuple[str, ...], interval: float, *, no_stre
     readings = _readings(world, names, interval)
     if as_json:
         click.echo(words.as_json(next(readings)))
-    elif no_stream or not sys.stdout.isatty():
+    elif no_stream or not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         click.echo(tables.table(usage.COLUMNS, usage.rows(next(readings))))
     else:
         _live(readings)

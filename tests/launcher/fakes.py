@@ -1,5 +1,6 @@
 """An engine, a driver and a clock that do what a test says, and refuse what no test expects of them."""
 
+import contextlib
 import dataclasses
 import ipaddress
 import threading
@@ -287,6 +288,11 @@ class Depot:
     def files(self, image: str, paths: tuple[str, ...]) -> Mapping[str, str]:
         self._call("files", image)
         return {path: target for path, target in self.images[image].items() if path in paths}
+
+    @contextlib.contextmanager
+    def claim(self, machine: model.Machine) -> Iterator[None]:
+        self._call("claim", machine.name)
+        yield
 
     def commit(self, machine: model.Machine, *, tag: str = "") -> str:
         self._act("commit", machine.name)

@@ -224,8 +224,9 @@ def test_apply_ends_running_machines_only_when_told_to() -> None:
     for words in ((), ("--prune",)):
         result = world.fhv(fleet.apply, *words)
         assert (result.exit_code, result.stdout) == (1, "")
-        assert "cannot restart db (address 172.31.0.77 -> 172.31.0.2)" in result.stderr
-        assert result.stderr.endswith("nothing is changed\nhint: fhv apply --yes\n")
+        assert "note: this is to restart db (address 172.31.0.77 -> 172.31.0.2)." in result.stderr
+        assert "fhv: cannot restart db" in result.stderr
+        assert result.stderr.endswith("nothing is changed\nhint: say it again with --yes\n")
     assert not [call for call in world.engine.calls if not call.startswith("network")]
     done = world.fhv(fleet.apply, "--prune", "--yes")
     assert (done.exit_code, done.stdout) == (0, "db: restarted\ngone: stopped\n")

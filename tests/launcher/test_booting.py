@@ -31,7 +31,10 @@ def test_sysvinit_is_told_once_to_enter_runlevel_3() -> None:
 def test_an_init_that_nobody_ever_tried_is_told() -> None:
     engine = fakes.Engine(fakes.machine("web"))
     engine.answers["web"] = ["N 3\n"]
-    assert _wait(engine, "upstart").startswith("fullhost was never tried with upstart")
+    watch = booting.Watch(engine=engine, clock=fakes.Clock(), patience=10)
+    untried = dataclasses.replace(inits.INITS["upstart"], proven="")
+    said = watch.until_up("web", "id-of-web", untried)
+    assert said.startswith("fullhost was never tried with upstart")
 
 
 def test_degraded_is_up_with_the_units_that_failed() -> None:
@@ -81,6 +84,14 @@ def test_what_does_not_run_is_told_with_what_became_of_it(state: model.State, fa
 def test_a_machine_that_is_removed_meanwhile_is_told() -> None:
     with pytest.raises(model.Cannot, match="it was removed meanwhile"):
         _wait(fakes.Engine())
+
+
+def test_one_that_waits_for_its_turn_is_told() -> None:
+    engine = fakes.Engine(fakes.machine("web"))
+    watch = booting.Watch(engine=engine, clock=fakes.Clock(), patience=10)
+    assert watch.glance(fakes.machine("web"), inits.INITS["systemd"]) is inits.Progress.UP
+    held = dataclasses.replace(watch, ordered=True).glance(fakes.machine("web"), inits.INITS["systemd"])
+    assert str(held) == "held: it waits for its turn"
 
 
 def test_patience_ends_and_a_console_that_cannot_be_read_hides_nothing() -> None:

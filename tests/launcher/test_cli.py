@@ -1,6 +1,7 @@
 """The edge: arguments in, words and exit codes out."""
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -61,6 +62,14 @@ def test_start_says_what_it_did() -> None:
     assert "web: waiting for systemd" in result.stderr
 
 
+def test_after_a_boot_machines_are_as_they_were() -> None:
+    engine = fakes.Engine(fakes.machine("web"), fakes.machine("db", state=model.State.EXITED))
+    result = _fhv("start", "--boot", engine=engine)
+    assert (result.exit_code, result.stdout) == (0, "web: booted\n")
+    assert _fhv("start", "--boot").exit_code == 0
+    assert _fhv("start", "--boot", "web").exit_code == 2
+
+
 def test_a_failure_is_named_the_others_are_done_and_the_code_is_1() -> None:
     result = _fhv("start", "nothere", "web.local")
     assert (result.exit_code, result.stdout) == (1, "web: created\n")
@@ -112,7 +121,16 @@ def test_stop_restart_and_rm() -> None:
     assert _fhv("restart", "web", engine=engine).stdout == "web: restarted\n"
     assert _fhv("rm", "web", engine=engine).exit_code == 1
     assert _fhv("stop", "web", engine=engine).stdout == "web: stopped\n"
-    assert _fhv("rm", "web", engine=engine).stdout == "web: removed\n"
+    refused = _fhv("rm", "web", engine=engine)
+    assert (refused.exit_code, refused.stderr.splitlines()) == (
+        1,
+        [
+            "note: all files of web are lost; volumes and snapshots stay.",
+            "fhv: cannot remove web without being told to: nothing is changed",
+            "hint: say it again with --yes",
+        ],
+    )
+    assert _fhv("rm", "--yes", "web", engine=engine).stdout == "web: removed\n"
     assert _fhv("rm", "--force", "web", engine=engine).exit_code == 1
 
 
@@ -192,3 +210,33 @@ def _interrupted(_container: str, *, lines: int | None = None, follow: bool = Fa
     assert (lines, follow) == (None, True)
     yield b"Welcome"
     raise KeyboardInterrupt
+
+
+def _program(*words: str, stage: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `fhv` as a program over an engine that says what no engine says, with its output to a disk that is full."""
+    code = f"import sys\nfrom launcher import cli, world\n{stage}\nsys.argv[1:] = {list(words)}\ncli.main()"
+    with pathlib.Path("/dev/full").open("w") as full:
+        return subprocess.run(
+            [sys.executable, "-c", code],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={**os.environ, **environment},
+        )
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["help", "ports"], ["completion", "bash"]])
+def test_output_that_cannot_be_written_is_a_sentence(words: list[str]) -> None:
+    done = _program(*words)
+    assert (done.returncode, done.stderr) == (1, "fhv: cannot write the output: No space left on device\n")
+
+
+def test_a_mistake_is_a_sentence_and_the_traceback_is_for_who_wants_it() -> None:
+    stage = "class World(world.World):\n def engine(self): return None\nworld.World = World"
+    done = _program("list", stage=stage)
+    assert done.returncode == 1
+    assert done.stderr.startswith("fhv: cannot go on: AttributeError: 'NoneType' object has no attribute 'machines' (")
+    assert "hint: this is a mistake of fhv's" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Traceback" in _program("list", stage=stage, FHV_TRACEBACK="1").stderr

@@ -99,3 +99,21 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: pathlib.Path) -> None:
 def test_a_section_that_could_never_apply_is_refused(name: str) -> None:
     with pytest.raises(model.Cannot, match="is of no machine"):
         config.parse(f'[machine."{name}"]\nmemory = "1g"\n')
+
+
+@pytest.mark.parametrize(
+    ("text", "ordered"),
+    [
+        ("", False),
+        ("[machine.web]\ndelay = 3\nautostart = false\n", False),
+        ('[machine.web]\nafter = ["db"]\n', True),
+        ("[machine.web]\npriority = -1\n", True),
+        ('[profile.p]\npriority = 1\n[machine.web]\nprofiles = ["p"]\n', True),
+        ("[profile.p]\npriority = 1\n", False),
+        ('[defaults]\nafter = ["db"]\n', True),
+        ('[txt]\nallow = ["memory", "after"]\n', True),
+        ('[txt]\nallow = ["memory"]\n', False),
+    ],
+)
+def test_whether_anybody_may_have_to_wait_for_another(text: str, ordered: bool) -> None:
+    assert config.parse(text).ordered is ordered

@@ -41,6 +41,7 @@ class Surroundings:
     chains: tuple[tuple[str, str], ...] | None = ()
     room: int | None = 8192
     mdns: bool = False
+    turns: bool = True
     address: ipaddress.IPv4Address | None = fakes.SUBNET[2]
 
     def routes(self) -> tuple[tuple[ipaddress.IPv4Network, str], ...]:
@@ -55,6 +56,9 @@ class Surroundings:
 
     def asks_mdns_first(self) -> bool:
         return self.mdns
+
+    def gives_turns(self) -> bool:
+        return self.turns
 
     def address_of(self, host: str) -> ipaddress.IPv4Address | None:
         assert host == "web.local"
@@ -174,7 +178,21 @@ def test_what_the_driver_warns_of_is_broken_and_another_version_is_told() -> Non
         engine=Engine, driver=healthy(), host=Surroundings(), network="fullhost", version="0.2.0"
     ).examine()
     (told,) = [finding for finding in found if finding.verdict is Verdict.WARNING]
-    assert (told.check, told.found) == ("driver", "0.1.0, 0 endpoints, and fhv is 0.2.0")
+    assert (told.check, told.found) == ("driver", "0.1.0, endpoints: 0, and fhv is 0.2.0")
+
+
+@pytest.mark.parametrize(("ordered", "given", "told"), [(True, False, 1), (True, True, 0), (False, False, 0)])
+def test_an_order_that_nobody_keeps_at_boot_is_told(ordered: bool, given: bool, told: int) -> None:
+    examination = doctor.Doctor(
+        engine=Engine,
+        driver=healthy(),
+        host=Surroundings(turns=given),
+        network="fullhost",
+        version="0.1.0",
+        ordered=ordered,
+    )
+    found = [finding for finding in examination.examine() if finding.check == "boot"]
+    assert [finding.mend for finding in found] == ["systemctl enable fullhost-machines.service"] * told
 
 
 def test_names_that_share_an_address_without_a_pointer_are_told() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from launcher import model
+from launcher import model, rivalry
 from tests.launcher import fakes
 from tests.launcher.test_machines import _operator
 
@@ -16,6 +16,24 @@ class Rival(fakes.Engine):
         assert not called
         self.containers[creation.name] = fakes.machine(creation.name, state=model.State.CREATED)
         raise model.Cannot(f"cannot create {creation.name}: Conflict. The container name is already in use")
+
+
+class Hasty(Rival):
+    """An engine that has given the name to another fhv, and shows the container a moment later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moments = 3
+
+    def create(self, creation: model.Creation, *, called: str = "") -> tuple[str, str]:
+        self.calls.append("create")
+        raise rivalry.Taken(f"cannot create {creation.name}: Conflict. The container name is already in use")
+
+    def find(self, name: str) -> model.Machine | None:
+        self.moments -= "create" in self.calls
+        if not self.moments:
+            self.containers[name] = fakes.machine(name, state=model.State.CREATED)
+        return super().find(name)
 
 
 class Closed(fakes.Driver):
@@ -36,8 +54,9 @@ class Stubborn(fakes.Engine):
         raise model.Cannot(f"cannot remove {name}: removal is already in progress")
 
 
-def test_a_machine_that_another_fhv_created_meanwhile_is_continued() -> None:
-    engine = Rival()
+@pytest.mark.parametrize("rival", [Rival, Hasty])
+def test_a_machine_that_another_fhv_created_meanwhile_is_continued(rival: type[Rival]) -> None:
+    engine = rival()
     assert _operator(engine).start(("web",)) == (model.Result(name="web", done="continued"),)
     assert "remove" not in " ".join(engine.calls)
 
@@ -46,7 +65,7 @@ def test_without_a_transfer_machines_are_started_by_name_all_the_same() -> None:
     engine = fakes.Engine(fakes.machine("monitor", state=model.State.EXITED, aliases=("grafana",)))
     known, new = _operator(engine, Closed({"web": 2})).start(("monitor", "web"))
     assert (known.done, new.done) == ("continued", "created")
-    assert "was not looked at: cannot transfer the zone local" in known.warnings[0]
+    assert "its aliases was not looked at: cannot transfer the zone local" in known.warnings[0]
     assert engine.made[0].aliases == ()
 
 

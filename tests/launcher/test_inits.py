@@ -108,6 +108,7 @@ def test_systemd_says_in_a_word_how_far_it_is(said: str, progress: str) -> None:
     ("said", "sysvinit", "upstart"),
     [
         ("unknown\n", "booting", "asks"),
+        ("runlevel:/var/run/utmp: No such file or directory\n", "booting", "asks"),
         ("", "booting", "booting"),
         ("N S\n", "failed", "failed"),
         ("N 2\n", "asks", "asks"),

@@ -3,11 +3,13 @@
 import dataclasses
 import ipaddress
 import pathlib
+import signal
 import subprocess
+import time
 
 import pytest
 
-from launcher import model, prologue, specification
+from launcher import inits, model, prologue, specification
 
 NETWORK = model.Network(
     id="f" * 64,
@@ -68,3 +70,108 @@ def test_a_name_server_on_another_port_cannot_be_asked_directly() -> None:
     with pytest.raises(model.Cannot, match="it listens on port 1053") as caught:
         prologue.before(BOOT, network, specification.Resolver.DIRECT)
     assert 'resolver = "engine"' in caught.value.hint
+
+
+SHELLS = pytest.mark.parametrize("shell", ["sh", "bash", "busybox sh"])
+
+
+class Host:
+    """What a machine sees of its host in /proc, and the machine's own mark, in a folder."""
+
+    def __init__(self, folder: pathlib.Path, *, mark: str | None, uptime: str = "30.25 1.00") -> None:
+        self._folder = folder
+        folder.joinpath("hosts").write_text("")
+        folder.joinpath("cmdline").write_bytes(b"/sbin/init\0")
+        folder.joinpath("boot_id").write_text("this-boot\n")
+        folder.joinpath("uptime").write_text(f"{uptime}\n")
+        self.mark = folder / "turn"
+        if mark is not None:
+            self.mark.write_text(mark)
+
+    def command(self, words: tuple[str, ...], shell: str) -> list[str]:
+        """Have words of the shell work here."""
+        places = {
+            "/etc/hosts": "hosts",
+            "/proc/sys/kernel/random/boot_id": "boot_id",
+            "/proc/uptime": "uptime",
+            "/.fullhost-turn": "turn",
+            "/proc/1/cmdline": "cmdline",
+        }
+        assert words[:2] == ("/bin/sh", "-c")
+        script = words[2]
+        for place, name in places.items():
+            script = script.replace(place, str(self._folder / name))
+        return [*shell.split(), "-c", script, *words[3:]]
+
+    def boot(self, shell: str) -> subprocess.Popen[str]:
+        command = prologue.before(BOOT, NETWORK, specification.Resolver.ENGINE).command
+        return subprocess.Popen(self.command(command, shell), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def said(self, words: tuple[str, ...], shell: str) -> tuple[int, str]:
+        done = subprocess.run(self.command(words, shell), capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+
+@SHELLS
+@pytest.mark.parametrize(
+    ("mark", "uptime"),
+    [(None, "30.25 1.00"), ("this-boot\n", "30.25 1.00"), ("other-boot\n", "600.00 1.00"), ("", "30.25 1.00")],
+)
+def test_who_need_not_wait_boots_at_once(tmp_path: pathlib.Path, shell: str, mark: str | None, uptime: str) -> None:
+    host = Host(tmp_path, mark=mark, uptime=uptime)
+    assert host.boot(shell).communicate(timeout=10) == ("a b $PATH\n", "")
+    assert host.said(prologue.HELD, shell) == (1, "")
+
+
+@SHELLS
+def test_after_a_boot_of_the_host_a_marked_one_waits_until_it_is_let_go(tmp_path: pathlib.Path, shell: str) -> None:
+    host = Host(tmp_path, mark="other-boot\n")
+    with host.boot(shell) as booting:
+        time.sleep(0.3)
+        assert (booting.poll(), host.said(prologue.HELD, shell)[0]) == (None, 0)
+        assert host.said(prologue.let_go(("echo", "a b"), ordered=True), shell) == (0, "a b\n")
+        said, errors = booting.communicate(timeout=10)
+    assert said.splitlines()[1:] == ["a b $PATH"]
+    assert (errors, host.mark.read_text()) == ("", "this-boot\n")
+
+
+@SHELLS
+def test_one_that_nobody_lets_go_boots_in_the_end_and_one_that_waits_can_be_stopped(
+    tmp_path: pathlib.Path, shell: str
+) -> None:
+    host = Host(tmp_path, mark="other-boot\n")
+    with host.boot(shell) as booting:
+        time.sleep(0.3)
+        (tmp_path / "uptime").write_text(f"{prologue.PATIENCE_SECONDS}.02 7.00\n")
+        assert booting.communicate(timeout=10)[0].endswith("a b $PATH\n")
+    (tmp_path / "uptime").write_text("9.02 7.00\n")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2, signal.SIGRTMIN + 3):
+        with host.boot(shell) as booting:
+            time.sleep(0.3)
+            booting.send_signal(number)
+            assert "a b" not in booting.communicate(timeout=10)[0]
+            assert booting.returncode == 0
+
+
+@SHELLS
+def test_where_there_is_no_order_any_more_the_mark_goes(tmp_path: pathlib.Path, shell: str) -> None:
+    host = Host(tmp_path, mark="other-boot\n")
+    for _ in range(2):
+        assert host.said(prologue.let_go(("echo", "up"), ordered=False), shell) == (0, "up\n")
+        assert not host.mark.exists()
+    assert host.said(prologue.let_go(("false",), ordered=True), shell) == (1, "")
+    assert host.mark.read_text() == "this-boot\n"
+
+
+@SHELLS
+def test_an_init_says_nothing_until_it_has_taken_the_place_of_the_shell(tmp_path: pathlib.Path, shell: str) -> None:
+    host = Host(tmp_path, mark=None)
+    first = prologue.before(BOOT, NETWORK, specification.Resolver.ENGINE).command
+    question = ("echo", "up")
+    (tmp_path / "cmdline").write_text(" ".join(host.command(first, shell)) + "\0")
+    for words in (prologue.past(question), prologue.let_go(question, ordered=True)):
+        assert host.said(words, shell) == (75, "")
+    (tmp_path / "cmdline").write_bytes(b"/sbin/init\0")
+    assert host.said(prologue.past(question), shell) == (0, "up\n")
+    for init in inits.INITS.values():
+        assert init.judge(model.Answer(exit_code=75, output="")) is inits.Progress.BOOTING

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from launcher import exchange, model, parcel, snapshots, specification, upkeep
+from launcher import exchange, model, parcel, rivalry, snapshots, specification, upkeep
 from tests.launcher import fakes
 
 _ZONE = {"web": 2, "db": 3}
@@ -154,6 +154,43 @@ def test_a_newcomer_is_of_the_zone_and_not_there_yet(act: str, new: str) -> None
     with pytest.raises(model.Cannot, match=f"cannot make {new}: "):
         acts[act]()
     assert (list(engine.containers), engine.made) == (["web"], [])
+
+
+@pytest.mark.parametrize("act", _ACTS)
+def test_a_zone_that_is_not_seen_is_what_is_told(act: str) -> None:
+    engine, depot, keep = _kept()
+    driver = fakes.Driver({"db": 3} if act in ("restore", "rebuild") else _ZONE)
+    keep = dataclasses.replace(keep, operator=fakes.operator(engine, driver, depot=depot))
+    if act in ("restore", "rebuild"):
+        with pytest.raises(model.Cannot, match=r"^cannot (rebuild|make anew) web: the zone local gives it no address"):
+            _ACTS[act](keep, _web())
+    driver.zone = _unseen  # type: ignore[method-assign]
+    with pytest.raises(model.Cannot, match=r"^cannot transfer the zone local$"):
+        _ACTS[act](keep, _web())
+    assert (engine.containers, engine.made) == ({"web": _web()}, [])
+
+
+def _unseen(network: str) -> model.Zone:
+    assert network
+    raise model.Cannot("cannot transfer the zone local")
+
+
+@pytest.mark.parametrize("act", [lambda keep: keep.snapshot(_web(), ""), lambda keep: keep.rename(_web(), "db")])
+def test_a_machine_that_another_fhv_has_claimed_is_left_alone(act: Callable[[upkeep.Upkeep], model.Result]) -> None:
+    engine, depot, keep = _kept()
+    depot.failing["claim"] = rivalry.refused("web", "web.new", "docker rm web.new")
+    with pytest.raises(rivalry.Taken, match="another fhv is at it") as refused:
+        act(keep)
+    assert refused.value.hint == "wait for the other; if there is none: docker rm web.new"
+    assert (engine.containers, list(depot.kept)) == ({"web": _web()}, ["fullhost/snapshot/web:snap0"])
+
+
+def test_a_machine_that_was_exchanged_meanwhile_is_left_alone() -> None:
+    engine, _, keep = _kept()
+    engine.containers["web"] = other = dataclasses.replace(_web(), container="another")
+    with pytest.raises(rivalry.Taken, match="another fhv has exchanged it meanwhile"):
+        keep.rename(_web(), "db")
+    assert engine.containers == {"web": other}
 
 
 def test_a_second_exchange_of_one_machine_is_refused() -> None:

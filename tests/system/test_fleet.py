@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.lab import images, world, zones
+from tests.lab import commands, images, world, zones
 
 _SETTINGS = """
 image = "{image}"
@@ -123,3 +123,49 @@ def test_a_circle_changes_nothing_and_what_needs_another_brings_it_up(lab: world
     assert lab.engine.docker("ps", "--all", "--quiet") == ""
     lab.nameserver.publish(*zones.SEED)
     assert fhv("start", "webserver").stdout == "webserver: created\ndatabase: created\n"
+
+
+_UPTIME = "/var/lib/docker/uptime"
+_ORDERED = """
+image = "{image}"
+network = "{network}"
+
+[defaults]
+volumes = ["{uptime}:/proc/uptime:ro"]
+
+[machine.webserver]
+after = ["database"]
+"""
+
+
+def _first_process(lab: world.Lab, name: str) -> str:
+    return lab.engine.docker("exec", name, "cat", "/proc/1/cmdline").replace("\0", " ")
+
+
+def test_after_a_boot_of_the_host_each_machine_has_its_turn(lab: world.Lab, fhv: Fhv) -> None:
+    """The kernel stays up, so what tells of its boot is made up: when it was, and in which one machines were let go."""
+    image = images.ensure(lab.engine, images.BUSYBOX_INIT)
+    fhv.settings.write_text(_ORDERED.format(image=image, network=world.NETWORK, uptime=_UPTIME))
+    commands.run([*lab.engine.enter, "sh", "-c", f"echo 25.00 9.00 >{_UPTIME}"])
+    ran = ("database", "docs", "webserver")
+    fhv("start", "tester", *ran)
+    for name in (*ran, "tester"):
+        lab.engine.docker("exec", name, "sh", "-c", "echo another >/.fullhost-turn")
+    fhv("stop", "tester")
+    lab.reboot(bridge=True)
+    running = lab.engine.docker("ps", "--format", "{{.Names}}").split()
+    assert sorted(running) == sorted(ran), "the engine starts what ran, and not what was stopped"
+    assert all("fullhost-turn" in _first_process(lab, name) for name in ran)
+    assert "waits for its turn" in fhv("logs", "webserver").stdout
+    assert "busybox: held: it waits for its turn" in fhv("status", "webserver").stdout
+
+    booted = fhv("start", "--boot")
+    assert sorted(booted.stdout.splitlines()) == [f"{name}: booted" for name in sorted(ran)]
+    assert booted.stderr.index("database: waiting for") < booted.stderr.index("webserver: waiting for")
+    assert not any("fullhost-turn" in _first_process(lab, name) for name in ran)
+    assert _inspected(lab, "tester", "{{.State.Status}}") == "exited"
+
+    lab.engine.docker("restart", "webserver")  # not at a boot of the host: nobody has to let it go
+    lab.engine.restart()
+    commands.wait("inits", lambda: all("init" in _first_process(lab, name).split("/")[-1] for name in ran))
+    assert sorted(fhv("start", "--boot").stdout.splitlines()) == [f"{name}: up already" for name in sorted(ran)]

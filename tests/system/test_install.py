@@ -263,6 +263,27 @@ def confined(machine: bare.Bare) -> None:
         assert machine.said("stat", "-c", "%U:%G %a", "/run/docker/plugins/fullhost.sock") == owner
 
 
+def order(machine: bare.Bare) -> None:
+    """Have web come after db at the next boot, of which the kernel that is shared tells nothing."""
+    settings, uptime = machine.root / "etc/fullhost/fhv.toml", machine.root / "etc/fullhost/uptime"
+    volumes = 'volumes = ["/etc/fullhost/uptime:/proc/uptime:ro"]'
+    settings.write_text(f'{settings.read_text()}\n[defaults]\n{volumes}\n[machine.web]\nafter = ["db"]\n')
+    uptime.write_text("25.00 9.00\n")
+    machine.said("fhv", "rm", "--force", "web")
+    machine.said("fhv", "start", "web")
+    for name in ("db", "web"):
+        machine.said("docker", "exec", name, "sh", "-c", "echo another >/.fullhost-turn")
+
+
+def in_turn(machine: bare.Bare) -> None:
+    """See that the machines had their turns at boot, with no command typed."""
+    assert booted(machine) == "running"
+    assert machine.said("systemctl", "show", "-P", "Result", "fullhost-machines.service") == "success"
+    said = machine.said("journalctl", "--unit=fullhost-machines.service", "--output=cat")
+    assert "web: booted" in said
+    assert said.index("db: waiting for systemd") < said.index("web: waiting for systemd")
+
+
 def test_with_systemd_units_do_it_and_a_boot_needs_nobody() -> None:
     with bare.machine("bookworm", systemd=True) as machine:
         assert booted(machine) == "running"
@@ -281,8 +302,9 @@ def test_with_systemd_units_do_it_and_a_boot_needs_nobody() -> None:
         assert "docker.service" in machine.said("systemctl", "show", "-P", "Before", "fullhost.service").split()
         confined(machine)
 
+        order(machine)
         machine.reboot()
-        assert booted(machine) == "running"
+        in_turn(machine)
         assert address_of(machine, "web") == record_of(machine, "web") == "172.31.0.2"
         assert machine.said("docker", "exec", "web", "systemctl", "is-system-running", "--wait") == "running"
         assert known(machine, "web.local") == "web.local"

@@ -142,5 +142,5 @@ def test_fhv_starts_machines_on_it(lab: world.Lab, tmp_path: pathlib.Path, kind:
         assert fhv.machines() == {"docs": "172.31.0.5"}
         assert known(lab) == [("docs", "option", True)]
         assert fhv("stop", "docs").returncode == 0
-    assert fhv("rm", "docs").returncode == 0
+    assert fhv("rm", "--yes", "docs").returncode == 0
     nothing_is_left(lab)

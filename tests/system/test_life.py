@@ -135,12 +135,38 @@ def test_an_interruption_leaves_a_machine_that_start_continues(
         assert (fhv.note("tester"), _containers(lab)) == ("here", ["tester"])
 
 
-def test_two_restores_of_one_machine_do_not_fight(lab: world.Lab, fhv: Fhv, tmp_path: pathlib.Path) -> None:
-    fhv.done("start", "tester")
+def _at_once(lab: world.Lab, settings: pathlib.Path, *lines: str) -> list[tuple[int, str]]:
+    """Run several `fhv` at the same time, and give how each ended."""
+    environment = {**lab.environment, "FHV_CONFIG": str(settings)}
+    begun = [
+        subprocess.Popen(
+            [*lab.enter, "fhv", *line.split()],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for line in lines
+    ]
+    said = [process.communicate(timeout=180)[0] for process in begun]
+    return [(process.returncode, text) for process, text in zip(begun, said, strict=True)]
+
+
+def test_several_at_one_machine_do_not_fight(lab: world.Lab, fhv: Fhv, tmp_path: pathlib.Path) -> None:
+    settings = tmp_path / "fhv.toml"
+    assert [code for code, _ in _at_once(lab, settings, "apply", "apply", "start", "start tester")] == [0, 0, 0, 0]
     fhv.done("exec", "tester", "sh", "-c", "mkdir -p /root; echo here >/root/note")
-    fhv.done("snapshot", "tester")
-    environment = {**lab.environment, "FHV_CONFIG": str(tmp_path / "fhv.toml")}
-    command = [*lab.enter, "fhv", "restore", "tester", "--yes"]
-    both = [subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) for _ in range(2)]
-    assert 0 in [process.wait(timeout=120) for process in both]
-    assert (fhv.note("tester"), _containers(lab)) == ("here", ["tester"])
+    taken = _at_once(lab, settings, "snapshot tester", "snapshot tester", "snapshot tester one", "snapshot tester one")
+    tags = [snapshot["tag"] for snapshot in json.loads(fhv.done("snapshots", "--json"))]
+    assert len(tags) == len(set(tags)) == [code for code, _ in taken].count(0) > 0
+    restored = _at_once(lab, settings, *["restore tester --yes"] * 3)
+    assert 0 in [code for code, _ in restored]
+    assert fhv.note("tester") == "here"
+
+    fhv.done("rm", "--force", "docs", "workers")
+    renamed = _at_once(lab, settings, "rename tester docs", "rename tester workers", "restore tester --yes")
+    assert [code for code, _ in renamed].count(0) >= 1
+    there = [name for name in _containers(lab) if name in ("docs", "tester", "workers")]
+    assert len(there) == 1, (there, renamed)
+    assert fhv.note(there[0]) == "here"
+    assert not [name for name in _containers(lab) if "." in name]

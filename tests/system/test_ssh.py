@@ -1,19 +1,14 @@
 """Being on a machine: ssh that asks nothing and trusts nobody blindly, files, the console, what is used."""
 
-import contextlib
 import json
-import os
 import pathlib
-import pty
-import select
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.lab import images, world
+from tests.lab import images, keyboard, world
 
 
 class Here:
@@ -37,6 +32,10 @@ class Here:
     def ssh(self, *words: str) -> subprocess.CompletedProcess[bytes]:
         """Run plain ssh, as it runs with this ~/.ssh."""
         return self.run("ssh", "-F", str(self.config), *words)
+
+    def sit_down(self, *words: str) -> keyboard.Terminal:
+        """Run a command on a terminal."""
+        return keyboard.Terminal([*self._lab.enter, *words], self.environment)
 
     def part(self, host: str) -> None:
         """End the shared connection, so that the next one begins anew."""
@@ -155,47 +154,16 @@ def test_files_go_in_and_out_of_machines_that_run_and_that_do_not(
         assert said in refused.stderr.decode()
 
 
-class Terminal:
-    """A person at a terminal, and the program that runs on it."""
-
-    def __init__(self, here: Here, words: list[str]) -> None:
-        child, self._keys = pty.fork()
-        if not child:
-            os.execvpe(words[0], words, {**os.environ, **here.environment})  # noqa: S606 - words of the test
-        self._child = child
-
-    def until(self, wanted: bytes) -> bytes:
-        """Read what is shown, until `wanted` is."""
-        seen, until = b"", time.monotonic() + 120
-        while wanted not in seen:
-            assert time.monotonic() < until, seen
-            if select.select([self._keys], [], [], 1)[0]:
-                seen += os.read(self._keys, 65536)
-        return seen
-
-    def type(self, keys: bytes) -> None:
-        """Type."""
-        os.write(self._keys, keys)
-
-    def ended(self) -> int:
-        """Read to the end, and give the exit code."""
-        with contextlib.suppress(OSError):
-            while os.read(self._keys, 65536):
-                pass
-        os.close(self._keys)
-        return os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
-
-
 def test_the_console_is_left_by_its_keys_and_the_machine_goes_on(lab: world.Lab, here: Here) -> None:
     assert here.run("fhv", "start", "webserver").returncode == 0
-    console = Terminal(here, [*lab.enter, "fhv", "console", "webserver"])
+    console = here.sit_down("fhv", "console", "webserver")
     assert b"Reached target" in console.until(b"multi-user.target")
     assert here.run("fhv", "exec", "webserver", "sh", "-c", "echo spoken >/dev/console").returncode == 0
     console.until(b"spoken")
     console.type(b"\x03\x10x\x10\x11")
     console.until(b"webserver goes on")
     assert console.ended() == 0
-    shell = Terminal(here, [*lab.enter, "fhv", "shell", "--user", "nobody", "webserver"])
+    shell = here.sit_down("fhv", "shell", "--user", "nobody", "webserver")
     shell.type(b"id -un; tty; exit 3\n")
     assert b"/dev/pts/" in shell.until(b"nobody") + shell.until(b"/dev/pts/")
     assert shell.ended() == 3
@@ -207,7 +175,7 @@ def test_the_console_is_left_by_its_keys_and_the_machine_goes_on(lab: world.Lab,
         assert used["memory"] > 1e6
         assert used["processes"] > 1
     assert here.run("fhv", "top").stdout.split()[:2] == [b"NAME", b"CPU"]
-    ended = Terminal(here, [*lab.enter, "fhv", "console", "webserver", "--detach-keys", "ctrl-x"])
+    ended = here.sit_down("fhv", "console", "webserver", "--detach-keys", "ctrl-x")
     ended.until(b"ctrl-x leaves it")
     assert here.run("fhv", "stop", "webserver").returncode == 0
     ended.until(b"webserver has ended with 0")
