@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+import ipaddress
 from collections.abc import Iterator
 
 from launcher import listed, model
@@ -60,7 +61,7 @@ def of_pointers(entries: tuple[listed.Entry, ...], domain: str) -> Iterator[Find
     for at, having in names.items():
         if at.pointer is None or at.pointer in having:
             continue
-        reverse = ".".join([*reversed(at.address.split(".")), "in-addr.arpa."])
+        reverse = f"{ipaddress.ip_address(at.address).reverse_pointer}."
         yield Finding(
             check="reverse",
             verdict=Verdict.WARNING,

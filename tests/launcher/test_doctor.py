@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from launcher import doctor, listed, model, surroundings
+from launcher import doctor, listed, model, pairs, surroundings
 from launcher.findings import Finding, Verdict
 from tests.launcher import fakes
 
@@ -40,7 +40,7 @@ class Surroundings:
     known: tuple[tuple[ipaddress.IPv4Network, str], ...] = ((fakes.SUBNET, "br0"),)
     chains: tuple[tuple[str, str], ...] | None = ()
     mdns: bool = False
-    address: ipaddress.IPv4Address | None = fakes.SUBNET[2]
+    address: pairs.Address | None = fakes.SUBNET[2]
 
     def routes(self) -> tuple[tuple[ipaddress.IPv4Network, str], ...]:
         return self.known
@@ -52,7 +52,7 @@ class Surroundings:
     def asks_mdns_first(self) -> bool:
         return self.mdns
 
-    def address_of(self, host: str) -> ipaddress.IPv4Address | None:
+    def address_of(self, host: str) -> pairs.Address | None:
         assert host == "web.local"
         return self.address
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from launcher import model
+from launcher import inventory, model
 from tests.launcher import fakes
 from tests.launcher.test_machines import _operator
 
@@ -21,7 +21,7 @@ class Rival(fakes.Engine):
 class Closed(fakes.Driver):
     """A driver whose name server transfers no zone."""
 
-    def zone(self, network: str) -> model.Zone:
+    def zone(self, network: str) -> inventory.Zone:
         assert network == fakes.NETWORK
         raise SILENT
 

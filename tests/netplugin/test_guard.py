@@ -1,7 +1,6 @@
 """What machines may send, in the kernel of a namespace: frames are sent, and seen at the other end or not."""
 
 import dataclasses
-import ipaddress
 import os
 import subprocess
 from collections.abc import Iterator
@@ -11,13 +10,11 @@ from pyroute2 import netns
 
 from netplugin import frames, guard, links, model, naming, pins
 from tests.lab import spoofs, wire
-from tests.netplugin.conftest import ENDPOINT, NETWORK
+from tests.netplugin.conftest import ADDRESS, ENDPOINT, NETWORK
 
-OTHER = dataclasses.replace(
-    ENDPOINT, id="cd" * 32, name="db", address=ipaddress.IPv4Address("172.31.0.3"), mac="02:66:ac:1f:00:03"
-)
-ME = spoofs.Who(mac=ENDPOINT.mac, ip=ENDPOINT.address)
-THEM = spoofs.Who(mac=OTHER.mac, ip=OTHER.address)
+OTHER = dataclasses.replace(ENDPOINT, id="cd" * 32, name="db", address=ADDRESS + 1, mac="02:66:ac:1f:00:03")
+ME = spoofs.Who(mac=ENDPOINT.mac, ip=ADDRESS)
+THEM = spoofs.Who(mac=OTHER.mac, ip=ADDRESS + 1)
 GATEWAY = spoofs.Who(mac=naming.mac(NETWORK.gateway), ip=NETWORK.gateway)
 
 

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from netplugin import driver, firewall, ipv6, links, model, options, protocol, rules, store
+from netplugin import driver, firewall, ipv6, links, model, options, pairs, protocol, rules, store
 from tests.netplugin import fakes
 from tests.netplugin.conftest import ENDPOINT, NETWORK, Clock
 
@@ -250,13 +250,13 @@ class TestEndpoint:
         world.zone6["web"] = (str(DB),)
         settler.settle()
         assert world.moved == [("c0", "web")]
-        assert use.store.leased6(DUAL.id, "web") == DB
+        assert use.store.leased(DUAL.id, "web") == pairs.Pair(four=ENDPOINT.address, six=DB)
 
 
 def test_a_lease_without_an_ipv6_address_is_one(tmp_path: pathlib.Path) -> None:
     state = store.Store(tmp_path / "driver.db")
     with state.transaction() as writes:
         writes.add_network(NETWORK)
-        writes.lease(NETWORK.id, "web", ENDPOINT.address)
-    assert state.leased6(NETWORK.id, "web") is None
-    assert state.leased6(NETWORK.id, "db") is None
+        writes.lease(NETWORK.id, "web", ENDPOINT.addresses)
+    assert state.leased(NETWORK.id, "web") == ENDPOINT.addresses
+    assert state.leased(NETWORK.id, "db") is None
