@@ -125,6 +125,28 @@ table ip6 fullhost-1f1f1f1f1f1f {
     )
 
 
+@pytest.mark.parametrize(
+    ("dns", "admitted"), [("172.31.0.1", True), ("fd00:31::1", True), ("127.0.0.1", False), ("fd00:31::53", False)]
+)
+def test_the_name_server_at_the_gateway_is_asked_by_ipv6_too(dns: str, *, admitted: bool) -> None:
+    network = dataclasses.replace(DUAL, dns=model.Server(address=ipaddress.ip_address(dns), port=53))
+    words = [f"-d fd00:31::1 -i br0 -p {kind} -m {kind} --dport 53 {MARK}" for kind in ("udp", "tcp")]
+    assert [" ".join(rule) for rule in rules.admissions6(network)] == (words if admitted else [])
+    assert rules.admissions6(dataclasses.replace(network, subnet6=None, gateway6=None)) == ()
+
+
+@pytest.mark.usefixtures("namespace")
+def test_a_host_whose_input_drops_lets_ipv6_ask_for_names() -> None:
+    network = dataclasses.replace(DUAL, dns=model.Server(address=NETWORK.gateway, port=53))
+    firewall.ensure(network)
+    assert firewall.missing(network) == ()
+    subprocess.run(["ip6tables", "-F", "INPUT"], check=True)
+    assert len(firewall.missing(network)) == 2
+    firewall.ensure(network)
+    firewall.delete(network.id)
+    assert "fullhost" not in subprocess.run(["ip6tables-save"], check=True, capture_output=True, text=True).stdout
+
+
 def test_a_routed_prefix_is_neither_translated_nor_closed() -> None:
     assert "chain" not in rules.table6(ROUTED)
     assert rules.passes6(ROUTED)[1] == tuple(f"-d fd00:31::/64 -o br0 {MARK}".split())
