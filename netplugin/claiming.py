@@ -49,7 +49,7 @@ class Claim:
                 self.update.send(registration.claim_name(wish, self.text), wish.server)
                 or self.update.send(registration.redirect(wish, self.text), wish.server)
             ):
-                raise registration.foreign(wish)
+                raise _foreign(wish)
             with self.store.transaction() as transaction:
                 transaction.register(dataclasses.replace(wish, phase=registration.Phase.HELD))
             undo.pop_all()
@@ -78,3 +78,13 @@ class Claim:
             return
         with self.store.transaction() as transaction:
             transaction.unregister(wish)
+
+
+def _foreign(wish: registration.Registration) -> model.Cannot:
+    """Return the refusal of a name that is not free."""
+    return model.Cannot(
+        f"register {wish.host.rstrip('.')}",
+        why="the zone has records of that name, but no address, or another host registered it meanwhile",
+        hint="see what dig says; write its A record into the zone, or give the container another name",
+        reason=model.Reason.CONFLICT,
+    )

@@ -67,13 +67,13 @@ class Records:
         """
         network = self.store.network(network_id)
         name = naming.label(protocol.text(body, "name"), domain=network.domain)
-        update = self.registrar.updater(network, name)
+        self.registrar.updater(network, name)
         asked = _asked(name, body, network)
         for given in self._free(name, asked, network):
             with contextlib.ExitStack() as undo:
                 if not all(self._point(name, address, network, undo) for address in given):
                     continue  # somebody took it meanwhile, or nobody told that he has it
-                if not update.send(registration.enter(_host(name, network), given, network.domain), network.dns):
+                if not self._enter(name, given, network, beside=any(asked)):
                     raise _listed(name, network)
                 undo.pop_all()
             self.count("records.added")
@@ -165,6 +165,17 @@ class Records:
         if addresses := ipv6.look_up(self.zone, name, network).all:
             return addresses
         raise model.Cannot(what, why="the zone has no A record of it", hint="fhv dns list", reason=model.Reason.MISSING)
+
+    def _enter(self, name: str, given: pairs.Pair, network: model.Network, *, beside: bool) -> bool:
+        """Write the addresses of a name; False where the zone has records of it that are in the way.
+
+        What is asked for stands `beside` an address of the other version, of a name that no driver has registered.
+        """
+        update, host = self.registrar.updater(network, name), _host(name, network)
+        if update.send(registration.enter(host, given, network.domain), network.dns):
+            return True
+        there = beside and ipv6.look_up(self.zone, name, network).all and self.zone.owner(name, network) is None
+        return bool(there) and update.send(registration.enter_beside(host, given, network.domain), network.dns)
 
     def _unpoint(self, name: str, address: pairs.Address, network: model.Network) -> str | None:
         """Take the pointer away if it leads to the name; return what is left of it, and why."""

@@ -92,7 +92,7 @@ class Registrar:
                 self.count("registered")
                 _log.warning("registered %s at %s, since the zone did not have it", wish.host, wish.addresses)
                 return wish.addresses
-        raise registration.full(name, network, only)
+        raise _full(name, network, only)
 
     def _refuse_foreign(self, name: str, given: pairs.Pair, network: model.Network) -> None:
         """Refuse a name that the driver of another host has registered: its machine is there.
@@ -209,3 +209,13 @@ def _choices(network: model.Network, name: str, first: Address | None, only: Add
         yield first
     if only is None:
         yield from registration.candidates(network, name)
+
+
+def _full(name: str, network: model.Network, only: Address | None) -> model.Cannot:
+    """Return the refusal of a name for which there is no address; `only` is the one that it would have to be."""
+    if only is not None:
+        why, hint = f"{only}, which the engine gave it, is another name's in DNS", "start it again, or give it an --ip"
+    else:
+        why = f"the range {network.range} has no free address"
+        hint = f"remove containers that are not needed, or write {name} into the zone {network.domain}"
+    return model.Cannot(f"register {name}.{network.domain}", why=why, hint=hint, reason=model.Reason.CONFLICT)

@@ -34,6 +34,7 @@ class Kind(enum.StrEnum):
 
     A = "A"
     AAAA = "AAAA"
+    CNAME = "CNAME"
     PTR = "PTR"
     TXT = "TXT"
 
@@ -96,12 +97,14 @@ class Change:
     """One update of the records of one name: all of it or nothing.
 
     `zone` is that of the name, None where it has to be found. `absent` is the prerequisite that nobody has the name
-    (RFC 2136, 2.4.5), `present` that these are all the records of their types (2.4.2).
+    (RFC 2136, 2.4.5), `lacking` that it has no record of these types (2.4.3), `present` that these are all the records
+    of theirs (2.4.2).
     """
 
     name: str
     zone: str | None = None
     absent: bool = False
+    lacking: tuple[Kind, ...] = ()
     present: tuple[Datum, ...] = ()
     drop: tuple[Datum, ...] = ()
     clear: tuple[Kind, ...] = ()
@@ -189,6 +192,13 @@ def enter(host: str, given: Iterable[pairs.Address], zone: str) -> Change:
     return Change(name=host, zone=zone, absent=True, add=_data(given))
 
 
+def enter_beside(host: str, given: Iterable[pairs.Address], zone: str) -> Change:
+    """Return the update that writes addresses of a version that a person's name lacks; an alias can have none."""
+    data = _data(given)
+    lacking = (Kind.CNAME, *(datum.kind for datum in data))
+    return Change(name=host, zone=zone, lacking=lacking, add=data)
+
+
 def strike(host: str, given: Iterable[pairs.Address], zone: str) -> Change:
     """Return the update that takes a name's addresses away, if those are all that it has."""
     return Change(name=host, zone=zone, present=(data := _data(given)), drop=data)
@@ -213,26 +223,6 @@ def keyless(what: str) -> model.Cannot:
         hint="give it one with FULLHOST_UPDATE_KEY_FILE, or write the record into the zone",
         reason=model.Reason.MISSING,
     )
-
-
-def foreign(wish: Registration) -> model.Cannot:
-    """Return the refusal of a name that is not free."""
-    return model.Cannot(
-        f"register {wish.host.rstrip('.')}",
-        why="the zone has records of that name, but no address, or another host registered it meanwhile",
-        hint="see what dig says; write its A record into the zone, or give the container another name",
-        reason=model.Reason.CONFLICT,
-    )
-
-
-def full(name: str, network: model.Network, only: Address | None) -> model.Cannot:
-    """Return the refusal of a name for which there is no address; `only` is the one that it would have to be."""
-    if only is not None:
-        why, hint = f"{only}, which the engine gave it, is another name's in DNS", "start it again, or give it an --ip"
-    else:
-        why = f"the range {network.range} has no free address"
-        hint = f"remove containers that are not needed, or write {name} into the zone {network.domain}"
-    return model.Cannot(f"register {name}.{network.domain}", why=why, hint=hint, reason=model.Reason.CONFLICT)
 
 
 def _data(given: Iterable[pairs.Address]) -> tuple[Datum, ...]:

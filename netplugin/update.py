@@ -177,6 +177,8 @@ def _message(change: registration.Change, name: dns.name.Name, zone: dns.name.Na
     message = dns.update.UpdateMessage(zone)
     if change.absent:
         message.absent(name)
+    for kind in change.lacking:
+        message.absent(name, kind.value)
     for datum in change.present:
         message.present(name, datum.kind.value, datum.text)
     for kind in change.clear:

@@ -39,8 +39,8 @@ def list_names(world: worlds.World, *, as_json: bool) -> None:
 def add(world: worlds.World, name: str, addresses: tuple[str, ...]) -> None:
     """Write NAME into the zone with an ADDRESS, of IPv4, of IPv6, or one of each: A, AAAA and PTR records, or nothing.
 
-    Without one it is a free one, of both versions where the network has both. It stays until it is removed:
-    fhv start NAME makes its machine.
+    Without one it is a free one, of both versions where the network has both. A name that you wrote may get an address
+    of the version that it lacks. It stays until it is removed: fhv start NAME makes its machine.
     """
     given = world.driver().add_name(_network(world), name, addresses)
     click.echo(f"{name}: added at {' '.join(given)}")

@@ -314,6 +314,22 @@ def test_people_add_and_remove_names_of_either_version(one: registrar.Registrar)
     assert use.updates(DUAL.id) == {"wished": True, "refused": []}
 
 
+def test_a_name_of_a_person_gets_an_address_of_the_version_that_it_lacks(one: registrar.Registrar) -> None:
+    use = _use(one)
+    update("update add four.local 60 A 172.31.0.4", "update add alias.local 60 CNAME four.local.")
+    assert use.add(DUAL.id, {"name": "four", "addresses": ["fd00:31::4"]})["addresses"] == ["fd00:31::4"]
+    assert (found("four"), dig("-x", "fd00:31::4")) == ((["172.31.0.4"], ["fd00:31::4"]), ["four.local."])
+    four_alone = dataclasses.replace(DUAL, subnet6=None)
+    registered = four.give(one, "scratch", network=four_alone)
+    for name in ("four", "alias", "scratch", "mail"):
+        with pytest.raises(model.Cannot, match=rf"cannot add {name}\.local: the zone has records of that name"):
+            use.add(DUAL.id, {"name": name, "addresses": ["fd00:31::5"]})
+    with pytest.raises(model.Cannot, match="the zone has records of that name"):
+        use.add(DUAL.id, {"name": "six"})
+    assert (found("scratch"), dig("-x", "fd00:31::5"), found("mail")) == (([str(registered)], []), [], ([], []))
+    assert use.remove(DUAL.id, {"name": "four"})["addresses"] == ["172.31.0.4", "fd00:31::4"]
+
+
 @pytest.mark.parametrize(
     ("addresses", "why"),
     [
