@@ -83,13 +83,14 @@ def decide(zone: inventory.Zone) -> Fleet:
     for address in sorted(holders, key=pairs.order):
         names = sorted(holders[address])
         pointer = names[0] if len(names) == 1 else zone.pointers.get(address, "")
+        group = tuple(sorted({*names, *aliases.get(address, ())}))
         if pointer in names:
-            others = tuple(sorted({*names, *aliases.get(address, ())} - {pointer}))
+            others = tuple(name for name in group if name != pointer)
             members[pointer] = _member(zone, pointer, holders[address][pointer], others)
         else:
-            refused[tuple(names)] = _undecided(zone, address, names, pointer)
+            refused[group] = _undecided(zone, address, names, pointer)
     refused.update(_twice(members))
-    members = {name: member for name, member in members.items() if (name,) not in refused}
+    members = {name: member for name, member in members.items() if (name, *member.aliases) not in refused}
     taken = {address for of in holders.values() for pair in of.values() for address in pair}
     refused.update(_scattered(zone, taken | zone.gateways))
     return Fleet(zone=zone, members=members, refused=refused)
@@ -128,7 +129,7 @@ def _member(zone: inventory.Zone, name: str, pair: pairs.Pair, aliases: tuple[st
 def _twice(members: Mapping[str, model.Member]) -> dict[tuple[str, ...], model.Cannot]:
     """Refuse machines that have one IPv6 address beside several IPv4 ones: only one of them could start."""
     return {
-        (member.name,): model.Cannot(
+        (member.name, *member.aliases): model.Cannot(
             f"cannot tell whose {member.address6} is: {_listed(names)} have it, and other IPv4 addresses each",
             hint=f"leave one of the AAAA records with {member.address6}",
         )

@@ -4,6 +4,8 @@ import dataclasses
 import datetime as dt
 import ipaddress
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
 
 from launcher import differences, fleet, inventory, keys, model, pairs, plan, roster, words
@@ -68,6 +70,29 @@ def test_what_dns_does_not_decide_is_refused() -> None:
     assert found.refused["a", "b"].hint.startswith("add '6.0.0.0.")
     assert said["c",] == "cannot tell whose fd00:31::7 is: c and d have it, and other IPv4 addresses each"
     assert "gives it 172.31.0.5, fd00:31::8 and fd00:31::9" in said["e",]
+
+
+_GIVEN = st.tuples(st.integers(1, 4) | st.none(), st.integers(1, 4) | st.none())
+
+
+@hypothesis.given(
+    st.dictionaries(st.sampled_from("abcdefgh"), _GIVEN, max_size=8),
+    st.dictionaries(st.sampled_from(["2", "3", "::2", "::3"]), st.sampled_from("abcdefgh")),
+)
+def test_whatever_the_zone_says_nobody_shares_an_address_and_nobody_is_lost(
+    names: dict[str, tuple[int | None, int | None]], pointers: dict[str, str]
+) -> None:
+    texts = {name: f"{four or ''} {f'::{six}' if six else ''}" for name, (four, six) in names.items()}
+    found = fleet.decide(zone(pointers, **texts))
+    given = [address for member in found.members.values() for address in member.addresses]
+    assert len(set(given)) == len(given)
+    assert not set(given) & {found.zone.gateway}
+    known = [*found.members, *(alias for member in found.members.values() for alias in member.aliases)]
+    assert len(set(known)) == len(known)
+    for name, (four, six) in names.items():
+        ours = four == 1 or (four is None and six in {None, 1})
+        assert ours or name in known or any(name in group for group in found.refused), (name, found)
+    assert not set(known) & {name for group in found.refused for name in group}
 
 
 @pytest.mark.parametrize(
