@@ -5,7 +5,9 @@ import ipaddress
 import pathlib
 import typing
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from netplugin import (
     addressing,
@@ -88,6 +90,26 @@ def test_the_address_beside_another_is_of_the_same_number(subnet6: str, address:
     wide = dataclasses.replace(network, subnet=ipaddress.IPv4Network("172.31.0.0/16"))
     assert ipv6.beside(ipaddress.IPv4Address("172.31.5.2"), wide) in wide.subnet6  # type: ignore[operator]
     assert ipv6.beside(ADDRESS, NETWORK) is None
+
+
+@hypothesis.given(
+    st.lists(st.ip_addresses(v=4) | st.ip_addresses(network="172.31.0.0/24"), max_size=3, unique=True),
+    st.lists(st.ip_addresses(v=6) | st.ip_addresses(network="fd00:31::/120"), max_size=3, unique=True),
+)
+def test_a_dns_answer_of_neither_version_escapes_its_network(
+    four: list[ipaddress.IPv4Address], six: list[ipaddress.IPv6Address]
+) -> None:
+    found = inventory.Record(name="web", addresses=tuple(four), addresses6=tuple(six))
+    try:
+        given = addressing.decide(found, DUAL)
+    except model.Cannot:
+        return
+    assert any(given)
+    assert set(given) <= {*four, *six}
+    assert (given.four is None, given.six is None) == (not four, not six), (
+        "what DNS has of a version is given or refused"
+    )
+    assert addressing.can_have(given, DUAL)
 
 
 def test_a_provisional_address_has_one_beside_it_where_it_may_stay() -> None:
