@@ -1,5 +1,6 @@
 """Names registered with IPv6 in a real BIND that has an ip6.arpa zone: both addresses, all of it or nothing."""
 
+import concurrent.futures
 import dataclasses
 import ipaddress
 import os
@@ -247,6 +248,44 @@ def test_it_follows_its_container_and_goes_with_it(one: registrar.Registrar, tid
     pass_by(tidier, 60)
     pass_by(tidier, 2)
     assert (rows(one), found("renamed"), led(given)) == ([], ([], []), [[], []])
+
+
+@pytest.mark.parametrize("made", range(5))
+def test_a_rename_that_a_dead_driver_left_half_done_is_completed(
+    one: registrar.Registrar, tidier: tidying.Tidier, made: int
+) -> None:
+    """Dead after so many of the four updates: the new name with both, the two pointers, and the old name."""
+    given, text = give(one, "scratch"), registration.mark("one", DUAL.id)
+    with one.store.transaction() as transaction:
+        transaction.add_endpoint(endpoint(given))
+    listed(tidier, CONTAINER)
+    tidier.look()
+    (row,) = one.store.registrations()
+    changes = (
+        registration.claim_name(dataclasses.replace(row, name="renamed"), text),
+        *registration.repoint(row, "renamed", text),
+        registration.release_name(row, text),
+    )
+    assert all(one.updater(DUAL, "renamed").send(change, DUAL.dns) for change in changes[:made])
+    listed(tidier, dataclasses.replace(CONTAINER, name="renamed"))
+    tidier.look()
+    assert (found("scratch"), found("renamed")) == (([], []), ([str(given.four)], [str(given.six)]))
+    assert led(given) == [["renamed.local."], ["renamed.local."]]
+    assert [(held.name, held.addresses, held.phase.value) for held in one.store.registrations()] == [
+        ("renamed", given, "held")
+    ]
+
+
+def test_two_drivers_register_a_hundred_names_of_both_versions_at_once(
+    named: four.Named, tmp_path: pathlib.Path
+) -> None:
+    wide = dataclasses.replace(DUAL, subnet=four.WIDE.subnet, range=four.WIDE.range)
+    drivers = [four.driver(tmp_path, name, wide) for name in ("one", "two")]
+    with concurrent.futures.ThreadPoolExecutor(20) as threads:
+        given = list(threads.map(lambda n: give(drivers[n % 2], f"m{n}", wide), range(100)))
+    assert len({address for pair in given for address in pair}) == 200
+    records = {record.name: record.all for record in zone.records(wide)}
+    assert {f"m{n}": tuple(pair) for n, pair in enumerate(given)}.items() <= records.items()
 
 
 def test_what_was_registered_before_there_was_ipv6_stays_as_it_is(
