@@ -113,10 +113,11 @@ class Driver:
     def _leads_out(self, endpoint: model.Endpoint, sandbox: str) -> bool:
         """Tell whether a machine with IPv6 alone needs routes beside its gateway: the engine may not look at that.
 
-        Of several networks on which it is so, the first one leads out: the kernel refuses the same route twice.
+        Of several networks with IPv6 the first one leads out: the kernel refuses the same route twice, and two halves
+        would go before a default route that the engine has set for another one.
         """
         others = (e for e in self.store.endpoints() if e.sandbox == sandbox and e.id != endpoint.id)
-        return all(e.address is not None for e in others) and not answers.routes_ipv6(self.engine.version())
+        return all(e.address6 is None for e in others) and not answers.routes_ipv6(self.engine.version())
 
     def _plug(self, request: protocol.CreateEndpoint, network: model.Network) -> model.Endpoint:
         """Write the row and make the veth, both or neither; an endpoint that this one supersedes goes first."""

@@ -197,7 +197,9 @@ class TestEndpoint:
         assert self.start(use, "cd" * 32, "seven")[1]["StaticRoutes"] == [], "the same sandbox"
         world.zone6["eight"] = ("fd00:31::8",)
         assert self.start(use, "ef" * 32, "eight", "/run/netns/y")[1]["StaticRoutes"] == HALVES
-        assert self.start(use, "12" * 32, "web")[1]["Gateway"] == "172.31.0.1"
+        assert self.start(use, "12" * 32, "web", "/run/netns/z")[1]["Gateway"] == "172.31.0.1"
+        world.zone6["nine"] = ("fd00:31::9",)
+        assert self.start(use, "34" * 32, "nine", "/run/netns/z")[1]["StaticRoutes"] == [], "web has both"
 
     def test_a_silent_server_has_the_last_address_given(self, use: driver.Driver, world: fakes.World) -> None:
         given = self.start(use, "ab" * 32, "six")
