@@ -40,23 +40,32 @@ def endpoint_created(*, address: str | None, mac: str | None, note: str, address
     return Answer(body={"Interface": {key: text for key, text in told.items() if text}}, note=note)
 
 
-def joined(*, peer: str, gateway: str | None, gateway6: str | None = None, routed: bool = False) -> Answer:
-    """Return what the engine moves into the sandbox, and the default routes there.
+def joined(*, peer: str, gateway: str | None, gateway6: str | None = None, routes: tuple[str, ...] = ()) -> Answer:
+    """Return what the engine moves into the sandbox, and the default routes there; `routes` lead to the IPv6 gateway.
 
     The engine names the interface by the prefix and a number. An IPv4 gateway must be there, or engines up to 27 add a
     second interface on docker_gwbridge (needDefaultGW in libnetwork/default_gateway.go), unless they are told not to.
-    Nor do they set the IPv6 gateway of who has no IPv4 one (getGatewayEndpoint there). So who is `routed` gets routes
-    to the two halves of the world: a default route in two, which is not in the way of one that an engine does set.
     """
     name = {"SrcName": peer, "DstPrefix": "eth"}
     gateways = {"Gateway": gateway or ""} | ({"GatewayIPv6": gateway6} if gateway6 else {})
-    halves = ("::/1", "8000::/1") if routed else ()
-    routes = [{"Destination": half, "RouteType": _NEXT_HOP, "NextHop": gateway6} for half in halves]
+    static = [{"Destination": route, "RouteType": _NEXT_HOP, "NextHop": gateway6} for route in routes]
     alone = {} if gateway else {"DisableGatewayService": True}
-    return Answer(body={"InterfaceName": name, **gateways, "StaticRoutes": routes, **alone})
+    return Answer(body={"InterfaceName": name, **gateways, "StaticRoutes": static, **alone})
 
 
-def routes_ipv6(version: str) -> bool:
-    """Tell whether an engine sets an IPv6 gateway where there is no IPv4 one, too: 28 does; a silent one may not."""
+def ways_out(version: str, *, last: str, several: bool) -> tuple[str, ...]:
+    """Return the routes that a machine with IPv6 alone needs beside its gateway, by the engine's version.
+
+    Engines from 28 on set the IPv6 gateway; older ones do so beside an IPv4 one alone (getGatewayEndpoint), and need a
+    default route. With it 28 would fail to set its own. While an engine boots it does not tell its version: then one
+    that was 28 the `last` time is that, and an older one may have been upgraded: so the world is in two halves, which
+    either can have, but for a machine on `several` networks, where old engines refuse an address within either half.
+    """
+    if _major(version or last) >= _ROUTES_IPV6:
+        return ()
+    return ("::/0",) if version or several else ("::/1", "8000::/1")
+
+
+def _major(version: str) -> int:
     major = version.partition(".")[0]
-    return major.isdecimal() and int(major) >= _ROUTES_IPV6
+    return int(major) if major.isdecimal() else 0

@@ -96,7 +96,7 @@ class Driver:
             peer=naming.veth(endpoint.id).peer,
             gateway=None if endpoint.address is None else str(network.gateway),
             gateway6=None if endpoint.address6 is None else str(network.gateway6),
-            routed=endpoint.address is None and self._leads_out(endpoint, request.sandbox),
+            routes=self._ways_out(endpoint, request.sandbox) if endpoint.address is None else (),
         )
 
     def leave(self, request: protocol.EndpointRef) -> answers.Answer:
@@ -110,14 +110,18 @@ class Driver:
         """Return the details of an endpoint, of which the driver has none to tell."""
         return answers.details()
 
-    def _leads_out(self, endpoint: model.Endpoint, sandbox: str) -> bool:
-        """Tell whether a machine with IPv6 alone needs routes beside its gateway: the engine may not look at that.
+    def _ways_out(self, endpoint: model.Endpoint, sandbox: str) -> tuple[str, ...]:
+        """Return the routes of a machine with IPv6 alone, beside its gateway, and remember which engine this is.
 
-        Of several networks with IPv6 the first one leads out: the kernel refuses the same route twice, and two halves
-        would go before a default route that the engine has set for another one.
+        Of several networks with IPv6 the first one leads out: the kernel refuses the same route twice.
         """
-        others = (e for e in self.store.endpoints() if e.sandbox == sandbox and e.id != endpoint.id)
-        return all(e.address6 is None for e in others) and not answers.routes_ipv6(self.engine.version())
+        if any(e.sandbox == sandbox and e.id != endpoint.id and e.address6 is not None for e in self.store.endpoints()):
+            return ()
+        version, last = self.engine.version(), self.store.engine()
+        if version not in {"", last}:
+            with self.store.transaction() as writes:
+                writes.meet(version)
+        return answers.ways_out(version, last=last, several=self.store.is_elsewhere(endpoint))
 
     def _plug(self, request: protocol.CreateEndpoint, network: model.Network) -> model.Endpoint:
         """Write the row and make the veth, both or neither; an endpoint that this one supersedes goes first."""

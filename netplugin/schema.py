@@ -40,7 +40,8 @@ CREATE TABLE lease (
     PRIMARY KEY (network_id, name)
 ) STRICT;
 """
-SCHEMA = (_TABLES, _EXPOSURES, _REGISTRATIONS, _REGISTERED6, _IPV6)
+_ENGINE = "CREATE TABLE engine (version TEXT NOT NULL) STRICT"
+SCHEMA = (_TABLES, _EXPOSURES, _REGISTRATIONS, _REGISTERED6, _IPV6, _ENGINE)
 # An IPv4 address that need not be there: SQLite takes NOT NULL from no column, so both tables are made anew.
 _ENDPOINTS_4 = """
 CREATE TABLE endpoint_4 (
@@ -83,7 +84,7 @@ MIGRATIONS = {
         _REGISTRATIONS,
         _IPV6,
     ),
-    3: (_ENDPOINTS_4, _LEASES_4, _IPV6, _REGISTERED6),
+    3: (_ENDPOINTS_4, _LEASES_4, _IPV6, _REGISTERED6, _ENGINE),
 }
 
 

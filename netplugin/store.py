@@ -69,6 +69,15 @@ class Store:
         query = "SELECT address, address6 FROM lease WHERE network_id = ? AND name = ?"
         return next((rows.pair(row) for row in self._read(query, network_id, name)), None)
 
+    def is_elsewhere(self, endpoint: model.Endpoint) -> bool:
+        """Tell whether the endpoint's name has had an IPv6 address on another network, too."""
+        query = "SELECT 1 FROM lease WHERE name = ? AND network_id != ? AND address6 IS NOT NULL"
+        return bool(self._read(query, endpoint.name or "", endpoint.network_id))
+
+    def engine(self) -> str:
+        """Return the version of the engine, when it was told the last time; nothing where it never was."""
+        return next((str(row["version"]) for row in self._read("SELECT version FROM engine")), "")
+
     def lessee(self, network_id: str, address: ipaddress.IPv4Address) -> str | None:
         """Return a name to which DNS gave the address the last time, or None where there is none or several."""
         query = "SELECT name FROM lease WHERE network_id = ? AND address = ?"

@@ -81,6 +81,12 @@ class Transaction:
         query = "INSERT INTO identity SELECT ? WHERE NOT EXISTS (SELECT * FROM identity)"
         self._connection.execute(query, (owner,))
 
+    def meet(self, version: str) -> None:
+        """Remember which engine this is, for when it does not tell."""
+        self.lasting = True
+        self._connection.execute("DELETE FROM engine")
+        self._insert("engine", (version,))
+
     def seat(self, endpoint_id: str, sandbox: str) -> None:
         """Say in which sandbox the endpoint is."""
         query = "UPDATE endpoint SET sandbox = ?, left = 0 WHERE id = ?"

@@ -32,7 +32,11 @@ DUAL = dataclasses.replace(NETWORK, subnet6=PREFIX, gateway6=PREFIX[1])
 REGISTERING = dataclasses.replace(DUAL, unlisted=model.Unlisted.REGISTER)
 SIX, WEB = PREFIX[6], pairs.Pair(four=ADDRESS, six=PREFIX[2])
 ALONE = dataclasses.replace(ENDPOINT, name="six", address=None, address6=SIX, mac=naming.mac(SIX))
-HALVES = [{"Destination": half, "RouteType": 0, "NextHop": "fd00:31::1"} for half in ("::/1", "8000::/1")]
+DEFAULT, HALVES = ("::/0",), ("::/1", "8000::/1")
+
+
+def led(*routes: str) -> list[dict[str, object]]:
+    return [{"Destination": route, "RouteType": 0, "NextHop": "fd00:31::1"} for route in routes]
 
 
 @pytest.mark.parametrize(
@@ -121,18 +125,21 @@ def test_a_provisional_address_has_one_beside_it_where_it_may_stay() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "routes"),
+    ("version", "last", "several", "routes"),
     [
-        ("20.10.24+dfsg1", False),
-        ("26.1.5", False),
-        ("27.5.1", False),
-        ("28.5.2+dfsg4", True),
-        ("29.1", True),
-        ("", False),
+        ("20.10.24+dfsg1", "", False, DEFAULT),
+        ("26.1.5", "28.5.2", True, DEFAULT),
+        ("27.5.1", "", False, DEFAULT),
+        ("28.5.2+dfsg4", "26.1.5", True, ()),
+        ("29.1", "", False, ()),
+        ("", "28.5.2", True, ()),
+        ("", "26.1.5", False, HALVES),
+        ("", "26.1.5", True, DEFAULT),
+        ("", "", False, HALVES),
     ],
 )
-def test_engines_that_set_the_gateway_of_ipv6_alone(version: str, routes: bool) -> None:
-    assert answers.routes_ipv6(version) is routes
+def test_engines_need_another_route_or_none(version: str, last: str, several: bool, routes: tuple[str, ...]) -> None:
+    assert answers.ways_out(version, last=last, several=several) == routes
 
 
 class TestEndpoint:
@@ -179,7 +186,7 @@ class TestEndpoint:
         assert joined == {
             "Gateway": "",
             "GatewayIPv6": "fd00:31::1",
-            "StaticRoutes": HALVES,
+            "StaticRoutes": led(*DEFAULT),
             "DisableGatewayService": True,
         }
         assert use.store.endpoint("ab" * 32) == use.store.holder(DUAL.id, SIX)
@@ -191,12 +198,30 @@ class TestEndpoint:
         assert joined["StaticRoutes"] == []
         assert joined["DisableGatewayService"] is True
 
+    def test_an_engine_that_boots_is_taken_for_what_it_was(self, use: driver.Driver, world: fakes.World) -> None:
+        world.engine_version = ""
+        assert self.start(use, "ab" * 32, "six")[1]["StaticRoutes"] == led(*HALVES), "nobody knows"
+        for version in ("28.5.2", "26.1.5"):
+            world.engine_version = version
+            self.start(use, "cd" * 32, "six", "/run/netns/y")
+            assert use.store.engine() == version
+            use.delete_endpoint(protocol.EndpointRef(network_id=DUAL.id, endpoint_id="cd" * 32))
+            world.engine_version = ""
+            routes = () if version.startswith("28") else HALVES
+            assert self.start(use, "ef" * 32, "six", "/run/netns/z")[1]["StaticRoutes"] == led(*routes)
+            use.delete_endpoint(protocol.EndpointRef(network_id=DUAL.id, endpoint_id="ef" * 32))
+        other = dataclasses.replace(DUAL, id="2e" * 32, bridge="br8")
+        with use.store.transaction() as writes:
+            writes.add_network(other)
+            writes.lease(other.id, "six", pairs.Pair(six=PREFIX[9]))
+        assert self.start(use, "ef" * 32, "six", "/run/netns/z")[1]["StaticRoutes"] == led(*DEFAULT), "on two networks"
+
     def test_a_machine_on_two_networks_has_the_routes_once(self, use: driver.Driver, world: fakes.World) -> None:
         world.zone6["seven"] = ("fd00:31::7",)
-        assert self.start(use, "ab" * 32, "six")[1]["StaticRoutes"] == HALVES
+        assert self.start(use, "ab" * 32, "six")[1]["StaticRoutes"] == led(*DEFAULT)
         assert self.start(use, "cd" * 32, "seven")[1]["StaticRoutes"] == [], "the same sandbox"
         world.zone6["eight"] = ("fd00:31::8",)
-        assert self.start(use, "ef" * 32, "eight", "/run/netns/y")[1]["StaticRoutes"] == HALVES
+        assert self.start(use, "ef" * 32, "eight", "/run/netns/y")[1]["StaticRoutes"] == led(*DEFAULT)
         assert self.start(use, "12" * 32, "web", "/run/netns/z")[1]["Gateway"] == "172.31.0.1"
         world.zone6["nine"] = ("fd00:31::9",)
         assert self.start(use, "34" * 32, "nine", "/run/netns/z")[1]["StaticRoutes"] == [], "web has both"

@@ -62,14 +62,22 @@ def test_it_has_its_address_and_reaches_all_of_ipv6(alone: world.Lab) -> None:
         assert test_ipv6._reaches(alone, name, address), (name, address)
     assert alone.host.pings(SIX)
     assert not test_ipv6._reaches(alone, "six", host.OUTSIDE_ADDRESS), "it has no way to IPv4"
-    for act in (lambda: alone.engine.docker("restart", "--time", "0", "six"), lambda: _restarted(alone)):
-        act()
+    for act in (_again, _restarted):
+        act(alone)
         commands.wait("the address", lambda: alone.host.pings(SIX), seconds=30)
         _has_ipv6_alone(alone, "six", SIX)
     alone.nameserver.stop()
     alone.engine.docker("restart", "--time", "0", "six")
     _has_ipv6_alone(alone, "six", SIX)
     test_ipv6._nothing_is_left(alone)
+
+
+def _as_it_is(lab: world.Lab) -> None:
+    assert lab.engine.pid is not None
+
+
+def _again(lab: world.Lab) -> None:
+    lab.engine.docker("restart", "--time", "0", "six")
 
 
 def _restarted(lab: world.Lab) -> None:
@@ -106,12 +114,13 @@ def test_it_may_be_on_two_networks(alone: world.Lab) -> None:
     options = [word for option in (*OTHER, "fullhost.subnet6=fd00:32::/64") for word in ("--opt", option)]
     alone.engine.docker("network", "create", "-d", "fullhost", "--ipam-driver", "null", *options, "other")
     alone.nameserver.publish(ZONE.replacing("six", f"AAAA {SIX}", "AAAA fd00:32::6"), REVERSE)
-    test_ipv6._start(alone, "six")
+    test_ipv6._start(alone, "six", "--restart=always")
     alone.engine.docker("network", "connect", "--driver-opt", "fullhost.name=six", "other", "six")
-    for _ in range(2):
+    for act in (_as_it_is, _again, _restarted):
+        act(alone)
+        commands.wait("the addresses", lambda: alone.host.pings(SIX) and alone.host.pings("fd00:32::6"), seconds=30)
         for address in (GATEWAY, "fd00:32::1", OUTSIDE):
             assert test_ipv6._reaches(alone, "six", address), address
-        alone.engine.docker("restart", "--time", "0", "six")
 
 
 def test_no_port_of_the_host_leads_to_it(alone: world.Lab) -> None:
