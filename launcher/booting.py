@@ -5,7 +5,7 @@ import threading
 import typing
 from collections.abc import Callable, Iterable
 
-from launcher import inits, model, plan, prologue
+from launcher import advice, inits, model, plan, prologue
 
 _POLL_SECONDS = 0.2
 _GLANCE_SECONDS = 2.0
@@ -107,7 +107,8 @@ class Watch:
         console = self._console(container)
         raise model.Cannot(
             f"cannot boot {name}: {_ended(machine)}{console}",
-            hint=inits.advice(console) or f"mend its image {machine.image}, or the machine, with what the console says",
+            hint=advice.of_console(console)
+            or f"mend its image {machine.image}, or the machine, with what the console says",
         )
 
     def _blamed(self, container: str, init: inits.Init) -> str:

@@ -120,7 +120,7 @@ def _differences(
 
 
 def _made(member: model.Member, spec: specification.Spec) -> str:
-    words = [spec.image, str(member.address)]
+    words = [spec.image, str(member.addresses)]
     words += [f"memory {specification.size(spec.memory)}"] if spec.memory else []
     words += [f"cpus {spec.cpus:g}"] if spec.cpus else []
     return ", ".join(words)
@@ -139,8 +139,8 @@ def _limits(machine: model.Machine, spec: specification.Spec, able: Collection[s
 
 def _drift(machine: model.Machine, member: model.Member) -> Iterator[str]:
     """Say what of DNS a machine has not yet."""
-    if machine.address is not None and machine.address != member.address:
-        yield f"address {machine.address} -> {member.address}"
+    if any(machine.addresses) and machine.addresses != member.addresses:
+        yield f"address {machine.addresses} -> {member.addresses}"
     if set(machine.aliases) != set(member.aliases):
         old, new = (" ".join(sorted(names)) or "none" for names in (machine.aliases, member.aliases))
         yield f"aliases {old} -> {new}"

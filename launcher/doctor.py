@@ -5,7 +5,7 @@ import ipaddress
 import typing
 from collections.abc import Callable, Iterator
 
-from launcher import findings, fleet, listed, model
+from launcher import findings, fleet, inventory, listed, model, pairs
 from launcher.findings import Finding, Verdict
 
 _OLDEST = (20, 10)  # of the engines that fullhost is tried on
@@ -24,8 +24,8 @@ class Driver(typing.Protocol):
     """What is asked of the driver."""
 
     def status(self) -> model.DriverStatus: ...
-    def zone(self, network: str) -> model.Zone: ...
-    def record(self, network: str, name: str) -> ipaddress.IPv4Address: ...
+    def zone(self, network: str) -> inventory.Zone: ...
+    def record(self, network: str, name: str) -> pairs.Pair: ...
     def entries(self, network: str) -> tuple[listed.Entry, ...]: ...
     def updates(self, network: str) -> listed.Updates: ...
 
@@ -38,7 +38,7 @@ class Surroundings(typing.Protocol):
     def instances(self) -> int | None: ...
     def asks_mdns_first(self) -> bool: ...
     def gives_turns(self) -> bool: ...
-    def address_of(self, host: str) -> ipaddress.IPv4Address | None: ...
+    def address_of(self, host: str) -> pairs.Address | None: ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -174,8 +174,12 @@ def _of_network(name: str, network: model.Network | None) -> Finding:
         )
     snat = "SNAT" if network.snat else "routed" if network.address == network.gateway else "on the LAN"
     snat += f" by {network.uplink}" if network.uplink else ""
-    found = f"{name}: {network.subnet} on {network.bridge}, gateway {network.gateway}, {snat}"
+    found = f"{name}: {' and '.join(_subnets(network))} on {network.bridge}, gateway {network.gateway}, {snat}"
     return Finding(check="network", verdict=Verdict.OK, found=found)
+
+
+def _subnets(network: model.Network) -> tuple[str, ...]:
+    return tuple(filter(None, (str(network.subnet), network.subnet6)))
 
 
 def _of_routes(network: model.Network, routes: tuple[tuple[ipaddress.IPv4Network, str], ...]) -> Finding:
@@ -223,10 +227,8 @@ def _of_firewall(network: model.Network, closed: tuple[tuple[str, str], ...] | N
         yield Finding(check="firewall", verdict=Verdict.OK, found=f"what comes in by {bridge} is let in")
 
 
-def _of_resolver(
-    name: str, address: ipaddress.IPv4Address | None, *, network: model.Network, mdns_first: bool
-) -> Finding:
-    if address is not None and address in network.subnet:
+def _of_resolver(name: str, address: pairs.Address | None, *, network: model.Network, mdns_first: bool) -> Finding:
+    if address is not None and any(address in ipaddress.ip_network(of) for of in _subnets(network)):
         return Finding(check="resolver", verdict=Verdict.OK, found=f"this host resolves {name}: {address}")
     found = f"this host resolves {name} to {address}" if address else f"this host does not resolve {name}"
     if mdns_first:

@@ -4,7 +4,7 @@ import ipaddress
 import json
 import pathlib
 
-from launcher import listed, model, openings, wire
+from launcher import inventory, listed, model, openings, pairs, wire
 
 
 class Driver:
@@ -34,7 +34,7 @@ class Driver:
                         dns_port=network["dns"]["port"],
                         snat=network["snat"],
                         mtu=network["mtu"],
-                        address=ipaddress.IPv4Address(network["address"]) if network["address"] else None,
+                        address=_four(network["address"]),
                         uplink=network["uplink"],
                         subnet6=network.get("subnet6"),
                         gateway6=network.get("gateway6"),
@@ -46,8 +46,8 @@ class Driver:
                         id=endpoint["id"],
                         network=endpoint["network"],
                         name=endpoint["name"],
-                        address=ipaddress.IPv4Address(endpoint["address"]),
-                        address6=endpoint.get("address6"),
+                        address=_four(endpoint["address"]),
+                        address6=_six(endpoint.get("address6")),
                         mac=endpoint["mac"],
                         veth=endpoint["veth"],
                         rung=endpoint["rung"],
@@ -67,33 +67,36 @@ class Driver:
         except (ValueError, KeyError, TypeError) as error:
             raise self._wire.strange(body) from error
 
-    def zone(self, network: str) -> model.Zone:
+    def zone(self, network: str) -> inventory.Zone:
         """Ask for the names of the zone behind the network with this id."""
         body = self._wire.ask(f"/v1/networks/{network}/fleet")
         try:
             found = json.loads(body)
-            return model.Zone(
+            return inventory.Zone(
                 domain=found["domain"],
                 gateway=ipaddress.IPv4Address(found["gateway"]),
                 subnet=ipaddress.IPv4Network(found["subnet"]),
                 records=tuple(
-                    model.Record(
+                    inventory.Record(
                         name=record["name"].lower(),
-                        addresses=tuple(ipaddress.IPv4Address(address) for address in record["addresses"]),
+                        addresses=tuple(map(ipaddress.ip_address, record["addresses"])),
                     )
                     for record in found["records"]
                 ),
-                pointers={ipaddress.IPv4Address(key): name.lower() for key, name in found["pointers"].items()},
+                pointers={ipaddress.ip_address(key): name.lower() for key, name in found["pointers"].items()},
                 texts={name.lower(): tuple(map(tuple, records)) for name, records in found["texts"].items()},
+                gateway6=_six(found.get("gateway6")),
+                subnet6=found.get("subnet6"),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise self._wire.strange(body) from error
 
-    def record(self, network: str, name: str) -> ipaddress.IPv4Address:
-        """Ask for the address that DNS gives a name now."""
+    def record(self, network: str, name: str) -> pairs.Pair:
+        """Ask for the addresses that DNS gives a name now."""
         body = self._wire.ask(f"/v1/networks/{network}/records/{name}")
         try:
-            return ipaddress.IPv4Address(json.loads(body)["address"])
+            found = json.loads(body)
+            return pairs.pair(found["address"], found.get("address6"))
         except (ValueError, KeyError, TypeError) as error:
             raise self._wire.strange(body) from error
 
@@ -115,11 +118,11 @@ class Driver:
         except (ValueError, KeyError, TypeError) as error:
             raise self._wire.strange(body) from error
 
-    def add_name(self, network: str, name: str, address: str | None) -> str:
-        """Have a name written into the zone; return its address, a free one where none is given."""
-        body = self._wire.ask(f"/v1/networks/{network}/records/add", json.dumps({"name": name, "address": address}))
+    def add_name(self, network: str, name: str, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        """Have a name written into the zone; return its addresses, free ones where none is given."""
+        body = self._wire.ask(f"/v1/networks/{network}/records/add", json.dumps({"name": name, "addresses": addresses}))
         try:
-            return str(json.loads(body)["address"])
+            return tuple(map(str, json.loads(body)["addresses"]))
         except (ValueError, KeyError, TypeError) as error:
             raise self._wire.strange(body) from error
 
@@ -175,3 +178,11 @@ class Driver:
             return tuple(map(str, json.loads(body)[done]))
         except (ValueError, KeyError, TypeError) as error:
             raise self._wire.strange(body) from error
+
+
+def _four(text: str | None) -> ipaddress.IPv4Address | None:
+    return pairs.pair(text, None).four
+
+
+def _six(text: str | None) -> ipaddress.IPv6Address | None:
+    return pairs.pair(None, text).six

@@ -3,11 +3,10 @@
 import concurrent.futures
 import contextlib
 import dataclasses
-import ipaddress
 import threading
 from collections.abc import Iterator
 
-from launcher import api, conversation, model, rivalry, specification, terminal
+from launcher import api, conversation, model, pairs, rivalry, specification, terminal
 
 _LOOKS_AT_ONCE = 8  # a hundred machines are listed three to five times as quickly as one by one
 STOP_SECONDS = 60  # longer than distributions' services take; the engine kills after this
@@ -68,6 +67,7 @@ class Engine:
         state, labels = model.State(found["State"]["Status"]), found["Config"]["Labels"] or {}
         home = found["HostConfig"]["NetworkMode"]  # it may have been connected to others since
         attachment = (found["NetworkSettings"]["Networks"] or {}).get(home) or {}
+        given = pairs.pair(attachment.get("IPAddress"), attachment.get("GlobalIPv6Address"))
         ends = {model.State.CREATED: found["Created"], model.State.EXITED: found["State"]["FinishedAt"]}
         return model.Machine(
             name=name,
@@ -81,7 +81,8 @@ class Engine:
             resolver=labels.get(model.RESOLVER_LABEL, "engine"),
             network=home,
             endpoint=attachment.get("EndpointID", ""),
-            address=ipaddress.IPv4Address(given) if (given := attachment.get("IPAddress")) else None,
+            address=given.four,
+            address6=given.six,
             mac=attachment.get("MacAddress", ""),
             # Before 25.0 the engine adds the short id to the aliases; the name is nobody's alias either.
             aliases=tuple(a for a in attachment.get("Aliases") or () if a not in (name, found["Id"][:12])),

@@ -2,9 +2,10 @@
 
 import dataclasses
 import enum
+import ipaddress
 from collections.abc import Iterator
 
-from launcher import inits, listed, model
+from launcher import advice, listed, model
 
 _SHOWN = 3  # names, of many that want the same
 _INSTANCES = 6  # of inotify, that a systemd takes in a machine
@@ -43,7 +44,7 @@ def of_instances(most: int | None) -> Iterator[Finding]:
         check="limits",
         verdict=Verdict.WARNING if few else Verdict.OK,
         found=f"{most} inotify instances: room for about {most // _INSTANCES} machines with systemd",
-        mend=inits.ROOM if few else "",
+        mend=advice.ROOM if few else "",
     )
 
 
@@ -75,7 +76,7 @@ def of_pointers(entries: tuple[listed.Entry, ...], domain: str) -> Iterator[Find
     for at, having in names.items():
         if at.pointer is None or at.pointer in having:
             continue
-        reverse = ".".join([*reversed(at.address.split(".")), "in-addr.arpa."])
+        reverse = f"{ipaddress.ip_address(at.address).reverse_pointer}."
         yield Finding(
             check="reverse",
             verdict=Verdict.WARNING,

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterable
 
-from launcher import model
+from launcher import model, pairs
 
 CONFIG = "fhv_config"
 KNOWN_HOSTS = "fhv_known_hosts"
@@ -23,7 +23,7 @@ class Guest:
     """A machine as ssh knows it: full names, the machine's own first, its address, and its host keys as "TYPE KEY"."""
 
     names: tuple[str, ...]
-    address: ipaddress.IPv4Address
+    address: pairs.Address
     keys: tuple[str, ...]
 
 
@@ -39,10 +39,11 @@ class Account:
 def guest(machine: model.Machine, public: Iterable[str]) -> Guest | None:
     """Make a guest of a machine and the public parts of its host keys; without any of them it has no ssh server."""
     found = tuple(key for text in public if (key := public_key(text)))
-    if machine.address is None or not found:
+    address = next(iter(machine.addresses), None)
+    if address is None or not found:
         return None
     names = tuple(f"{name}.{machine.domain}" for name in (machine.name, *machine.aliases))
-    return Guest(names=names, address=machine.address, keys=found)
+    return Guest(names=names, address=address, keys=found)
 
 
 def public_key(line: str) -> str:
@@ -74,7 +75,7 @@ def known(text: str) -> tuple[Guest, ...]:
         names = tuple(words[0].split(","))
         before = guests[names].keys if names in guests else ()
         with contextlib.suppress(ValueError):  # whatever it is, fhv did not write it
-            address = ipaddress.IPv4Address(words[3])
+            address = ipaddress.ip_address(words[3])
             guests[names] = Guest(names=names, address=address, keys=(*before, f"{words[1]} {words[2]}"))
     return tuple(guests.values())
 

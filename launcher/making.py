@@ -1,10 +1,9 @@
 """What a machine is made for and of: the network, its zone, the definition, the image's init, the host."""
 
 import dataclasses
-import ipaddress
 import typing
 
-from launcher import config, fleet, inits, model, plan, recognition, roster, specification
+from launcher import config, fleet, inits, inventory, model, pairs, plan, recognition, roster, specification
 
 
 class Engine(typing.Protocol):
@@ -19,8 +18,8 @@ class Driver(typing.Protocol):
     """What of the driver the use cases need."""
 
     def status(self) -> model.DriverStatus: ...
-    def zone(self, network: str) -> model.Zone: ...
-    def record(self, network: str, name: str) -> ipaddress.IPv4Address: ...
+    def zone(self, network: str) -> inventory.Zone: ...
+    def record(self, network: str, name: str) -> pairs.Pair: ...
     def unexpose(self, network: str, name: str, ports: tuple[str, ...]) -> tuple[str, ...]: ...
 
 
@@ -57,8 +56,9 @@ class Maker:
         """Give a machine where the zone cannot be transferred: it keeps its aliases, and a new one has a record."""
         found = self.engine.find(name)
         if found is not None and found.ours:
-            return model.Member(name=name, address=found.address, aliases=found.aliases)
-        return model.Member(name=name, address=self.driver.record(network.id, name))
+            return model.Member(name=name, address=found.address, address6=found.address6, aliases=found.aliases)
+        given = self.driver.record(network.id, name)
+        return model.Member(name=name, address=given.four, address6=given.six)
 
     def spec(self, member: model.Member) -> specification.Spec:
         """Give what is asked of a machine."""

@@ -6,6 +6,8 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 
+from launcher import pairs
+
 MACHINE_LABEL = "fullhost.machine"
 INIT_LABEL = "fullhost.init"
 DOMAIN_LABEL = "fullhost.domain"
@@ -73,31 +75,17 @@ class Machine:
     autostart: bool = True
     resolver: str = "engine"
     ports: tuple[str, ...] = ()
+    address6: ipaddress.IPv6Address | None = None
+
+    @property
+    def addresses(self) -> pairs.Pair:
+        """Its addresses of both versions."""
+        return pairs.Pair(four=self.address, six=self.address6)
 
     @property
     def runs(self) -> bool:
         """Say whether it has processes, or is about to."""
         return self.state in (State.RUNNING, State.PAUSED, State.RESTARTING)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Record:
-    """One name of the zone, relative to its domain, with those of its addresses that lie in the subnet."""
-
-    name: str
-    addresses: tuple[ipaddress.IPv4Address, ...]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Zone:
-    """What DNS says of a network: PTR names of addresses with several names, TXT strings of `_fhv.NAME` by NAME."""
-
-    domain: str
-    gateway: ipaddress.IPv4Address
-    subnet: ipaddress.IPv4Network
-    records: tuple[Record, ...]
-    pointers: Mapping[ipaddress.IPv4Address, str]
-    texts: Mapping[str, tuple[tuple[str, ...], ...]] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,6 +96,12 @@ class Member:
     address: ipaddress.IPv4Address | None
     aliases: tuple[str, ...] = ()
     texts: tuple[tuple[str, ...], ...] = ()
+    address6: ipaddress.IPv6Address | None = None
+
+    @property
+    def addresses(self) -> pairs.Pair:
+        """Its addresses of both versions."""
+        return pairs.Pair(four=self.address, six=self.address6)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,7 +180,7 @@ class Endpoint:
     id: str
     network: str
     name: str | None
-    address: ipaddress.IPv4Address
+    address: ipaddress.IPv4Address | None
     mac: str
     veth: str
     rung: str
@@ -194,8 +188,13 @@ class Endpoint:
     settled: bool
     joined: bool
     created: str
-    address6: str | None = None
+    address6: ipaddress.IPv6Address | None = None
     stopped: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+    @property
+    def addresses(self) -> pairs.Pair:
+        """Its addresses of both versions."""
+        return pairs.Pair(four=self.address, six=self.address6)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

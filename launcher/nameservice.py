@@ -6,6 +6,7 @@ told is files beside its others, or marked lines in a file of the administrator'
 
 import dataclasses
 import enum
+import ipaddress
 import re
 
 from launcher import model
@@ -68,15 +69,26 @@ def manager(target: str, text: str, *, openresolv: bool) -> Manager | None:
 
 
 def wish(network: model.Network, *, loopback: bool) -> Wish:
-    """Give what a manager is told of a network; reverse zones end at octets, as `fhv host configure` makes them."""
+    """Give what a manager is told of a network; reverse zones end at octets, as `fhv host configure` makes them.
+
+    Those of IPv6 end at hexadecimal digits (RFC 3596, 2.5).
+    """
     octets = str(network.subnet.network_address).split(".")[: network.subnet.prefixlen // 8]
     return Wish(
         bridge=network.bridge,
-        domains=(network.domain, ".".join([*reversed(octets), "in-addr.arpa"])),
+        domains=(network.domain, ".".join([*reversed(octets), "in-addr.arpa"]), *_reverse6(network)),
         server=str(network.dns),
         port=network.dns_port,
         loopback=loopback,
     )
+
+
+def _reverse6(network: model.Network) -> tuple[str, ...]:
+    if network.subnet6 is None:
+        return ()
+    prefix = ipaddress.IPv6Network(network.subnet6)
+    labels = prefix.network_address.reverse_pointer.split(".")
+    return (".".join(labels[32 - prefix.prefixlen // 4 :]),)
 
 
 def texts(by: Manager, asked: Wish) -> tuple[Text, ...]:

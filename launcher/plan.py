@@ -55,8 +55,8 @@ def action(machine: model.Machine | None, *, name: str) -> Action:
 
 def drift(machine: model.Machine, member: model.Member) -> str:
     """Say where a machine that is there is no longer what the zone says."""
-    if None not in (machine.address, member.address) and machine.address != member.address:
-        return f"it has {machine.address}, and DNS gives it {member.address} now: fhv restart {machine.name}"
+    if any(machine.addresses) and any(member.addresses) and machine.addresses != member.addresses:
+        return f"it has {machine.addresses}, and DNS gives it {member.addresses} now: fhv restart {machine.name}"
     if set(machine.aliases) != set(member.aliases):
         old, new = (", ".join(sorted(names)) or "none" for names in (machine.aliases, member.aliases))
         return f"its aliases are {old}, and in DNS {new} now: it takes them when it is removed and started anew"
@@ -84,12 +84,12 @@ def creation(
         network=network.name,
         aliases=member.aliases,
         labels=labels,
-        boot=prologue.before(boot, network, spec.resolver),
+        boot=prologue.before(boot, network, spec.resolver, member),
         volumes=(*boot.volumes, *spec.volumes),
         environment={**boot.environment, **spec.environment},
         memory=spec.memory,
         cpus=spec.cpus,
-        dns=(str(network.dns),) if network.dns_port == 53 else (),
+        dns=(str(prologue.server(network, member)),) if network.dns_port == 53 else (),
         dns_search=(network.domain,),
         autostart=spec.autostart,
         address=member.address,

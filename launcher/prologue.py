@@ -6,9 +6,10 @@ on every engine: the engine has written them by the time the first process runs 
 """
 
 import dataclasses
+import ipaddress
 import shlex
 
-from launcher import model, specification
+from launcher import model, pairs, specification
 
 # Engines 28.0 to 29.0 write ::ffff:172.31.0.2 for 172.31.0.2 (libnetwork/endpoint.go, getEtcHostsAddrs): an IPv6
 # address to whoever reads it. In words of the shell alone, as an image may have neither sed nor grep.
@@ -48,11 +49,34 @@ fi
 """
 
 
-def before(boot: model.Boot, network: model.Network, resolver: specification.Resolver) -> model.Boot:
+# Before 28.0 the engine writes the IPv4 address alone, and nothing for who has none (getFirstInterfaceAddress). Who has
+# the name at an IPv6 address in no line gets one, from what the kernel lists (net/ipv6/addrconf.c, if6_seq_show).
+_OWN_NAME6 = """\
+read -r own </proc/sys/kernel/hostname
+named=
+while read -r address names; do
+    case "$address $names " in *:*" $own "*) named=yes ;; esac
+done </etc/hosts
+while read -r digits _ _ scope _ device; do
+    case "$named$scope$device" in 00eth*) ;; *) continue ;; esac
+    text=
+    while [ "$digits" ]; do
+        rest=${digits#????}
+        text=$text:${digits%"$rest"}
+        digits=$rest
+    done
+    printf '%s\\t%s %s\\n' "${text#:}" "$own."DOMAIN "$own" >>/etc/hosts
+done 2>/dev/null </proc/net/if_inet6
+"""
+
+
+def before(
+    boot: model.Boot, network: model.Network, resolver: specification.Resolver, member: model.Member
+) -> model.Boot:
     """Give the boot of a machine of the network, with what comes before it."""
-    script = _OWN_NAME + _TURN
+    script = _OWN_NAME + (_OWN_NAME6.replace("DOMAIN", network.domain) if network.subnet6 else "") + _TURN
     if resolver is specification.Resolver.DIRECT:
-        script += f"printf %s {shlex.quote(resolv_conf(network))} >/etc/resolv.conf\n"
+        script += f"printf %s {shlex.quote(resolv_conf(network, member))} >/etc/resolv.conf\n"
     return dataclasses.replace(boot, command=("/bin/sh", "-c", f'{script}exec "$@"', "sh", *boot.command))
 
 
@@ -81,7 +105,15 @@ def let_go(question: tuple[str, ...], *, ordered: bool) -> tuple[str, ...]:
 HELD = ("/bin/sh", "-c", f"{_HELD}held")
 
 
-def resolv_conf(network: model.Network) -> str:
+def server(network: model.Network, member: model.Member) -> pairs.Address:
+    """Give the name server that a machine asks: this host's by IPv6, where it has no IPv4 to ask it by."""
+    alone = member.address is None and member.address6 is not None
+    if alone and network.gateway6 and network.dns == network.address:
+        return ipaddress.IPv6Address(network.gateway6)
+    return network.dns
+
+
+def resolv_conf(network: model.Network, member: model.Member) -> str:
     """Give resolv.conf(5) with the name server of the network's zone; it knows no ports."""
     if network.dns_port != 53:
         raise model.Cannot(
@@ -90,4 +122,4 @@ def resolv_conf(network: model.Network) -> str:
             hint='write resolver = "engine" into fhv.toml, or give the network a name server on port 53',
         )
     why = '# fullhost: written at each boot, as fhv.toml has resolver = "direct"'
-    return f"{why}\nsearch {network.domain}\nnameserver {network.dns}\n"
+    return f"{why}\nsearch {network.domain}\nnameserver {server(network, member)}\n"

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 
-from launcher import model
+from launcher import model, pairs
 
 _SECONDS = 5.0  # for a command; a name server that is silent takes getent longer
 _IPTABLES = {(family, "filter") for family in ("ip", "ip6")}
@@ -96,10 +96,10 @@ def gives_turns() -> bool:
     return not SYSTEMD.is_dir() or _said("systemctl", "is-enabled", "fullhost-machines.service").strip() == "enabled"
 
 
-def address_of(host: str) -> ipaddress.IPv4Address | None:
-    """Return what this host's resolver says of a name, as its programs hear it."""
-    words = _said("getent", "ahostsv4", host).split()
-    return ipaddress.IPv4Address(words[0]) if words else None
+def address_of(host: str) -> pairs.Address | None:
+    """Return what this host's resolver says of a name, as its programs hear it: IPv6 where it has that alone."""
+    words = _said("getent", "ahostsv4", host).split() or _said("getent", "ahostsv6", host).split()
+    return ipaddress.ip_address(words[0]) if words else None
 
 
 def _said(*command: str) -> str:

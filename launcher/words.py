@@ -9,7 +9,7 @@ import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from launcher import model, snapshots, tables
+from launcher import model, pairs, snapshots, tables
 
 if typing.TYPE_CHECKING:
     from launcher import machines
@@ -113,7 +113,7 @@ def listing(found: Sequence[model.Machine], *, now: dt.datetime) -> str:
             machine.name,
             ",".join(machine.aliases) or tables.DASH,
             str(machine.state),
-            str(machine.address or tables.DASH),
+            str(machine.addresses) or tables.DASH,
             machine.image,
             since(machine.since, now=now),
             *([",".join(machine.ports) or tables.DASH] if exposed else []),
@@ -143,7 +143,7 @@ def examination(found: "machines.Examination") -> str:
             ("aliases", ", ".join(machine.aliases)),
             ("state", f"{machine.state} since {machine.since[:19]}Z"),
             ("init", f"{machine.init or 'unknown'}: {found.init_says}"),
-            ("address", _both(machine.address or "", endpoint.address6 if endpoint else None)),
+            ("address", str(machine.addresses)),
             ("DNS record", found.record),
             ("MAC", machine.mac),
             ("network", machine.network),
@@ -196,8 +196,8 @@ def driver(status: model.DriverStatus) -> str:
         for network in status.networks
     ]
     endpoints = [
-        (entry.name or "-", _both(entry.address, entry.address6), entry.mac, entry.veth, entry.rung, _certain(entry))
-        for entry in sorted(status.endpoints, key=lambda entry: entry.address)
+        (entry.name or "-", str(entry.addresses), entry.mac, entry.veth, entry.rung, _certain(entry))
+        for entry in sorted(status.endpoints, key=lambda entry: [pairs.order(address) for address in entry.addresses])
     ]
     if networks:
         parts.append(tables.table(_NETWORKS, networks))

@@ -93,7 +93,7 @@ class Agreement:
         if assigned.address != address:
             raise model.Cannot(
                 f"give {assigned.name} the address {address}",
-                why=f"DNS gives {assigned.name}.{network.domain} {assigned.address}",
+                why=f"DNS gives {assigned.name}.{network.domain} {assigned.addresses}",
                 hint=f"ask for it with --ip {assigned.address} (docker network disconnect, connect), or mend the zone",
                 reason=model.Reason.CONFLICT,
             )

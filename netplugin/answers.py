@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 
 Json = Mapping[str, object]
+_NEXT_HOP = 0  # libnetwork/types.NEXTHOP
+_ROUTES_IPV6 = 28
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,12 +40,32 @@ def endpoint_created(*, address: str | None, mac: str | None, note: str, address
     return Answer(body={"Interface": {key: text for key, text in told.items() if text}}, note=note)
 
 
-def joined(*, peer: str, gateway: str, gateway6: str | None = None) -> Answer:
-    """Return what the engine moves into the sandbox, and the default route there.
+def joined(*, peer: str, gateway: str | None, gateway6: str | None = None, routes: tuple[str, ...] = ()) -> Answer:
+    """Return what the engine moves into the sandbox, and the default routes there; `routes` lead to the IPv6 gateway.
 
-    The engine names the interface by the prefix and a number. A gateway must be there, or the engine adds a second
-    interface on docker_gwbridge (libnetwork/default_gateway.go).
+    The engine names the interface by the prefix and a number. An IPv4 gateway must be there, or engines up to 27 add a
+    second interface on docker_gwbridge (needDefaultGW in libnetwork/default_gateway.go), unless they are told not to.
     """
     name = {"SrcName": peer, "DstPrefix": "eth"}
-    gateways = {"Gateway": gateway} | ({"GatewayIPv6": gateway6} if gateway6 else {})
-    return Answer(body={"InterfaceName": name, **gateways, "StaticRoutes": []})
+    gateways = {"Gateway": gateway or ""} | ({"GatewayIPv6": gateway6} if gateway6 else {})
+    static = [{"Destination": route, "RouteType": _NEXT_HOP, "NextHop": gateway6} for route in routes]
+    alone = {} if gateway else {"DisableGatewayService": True}
+    return Answer(body={"InterfaceName": name, **gateways, "StaticRoutes": static, **alone})
+
+
+def ways_out(version: str, *, last: str, several: bool) -> tuple[str, ...]:
+    """Return the routes that a machine with IPv6 alone needs beside its gateway, by the engine's version.
+
+    Engines from 28 on set the IPv6 gateway; older ones do so beside an IPv4 one alone (getGatewayEndpoint), and need a
+    default route. With it 28 would fail to set its own. While an engine boots it does not tell its version: then one
+    that was 28 the `last` time is that, and an older one may have been upgraded: so the world is in two halves, which
+    either can have, but for a machine on `several` networks, where old engines refuse an address within either half.
+    """
+    if _major(version or last) >= _ROUTES_IPV6:
+        return ()
+    return ("::/0",) if version or several else ("::/1", "8000::/1")
+
+
+def _major(version: str) -> int:
+    major = version.partition(".")[0]
+    return int(major) if major.isdecimal() else 0

@@ -60,6 +60,7 @@ class Zone(assignment.Zone, settlement.Zone, control.Zone, registrar.Zone, recor
 
 
 class Engine(
+    driver.Engine,
     networks.Engine,
     assignment.Engine,
     settlement.Engine,
@@ -142,6 +143,7 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
     use = driver.Driver(
         store=over.store,
         links=over.links,
+        engine=over.engine,
         assigner=assigner,
         agreement=agreed,
         publisher=publisher,

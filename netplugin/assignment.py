@@ -7,7 +7,7 @@ import logging
 import typing
 from collections.abc import Callable
 
-from netplugin import identity, inventory, ipv6, model, registrar, store
+from netplugin import identity, inventory, ipv6, model, pairs, registrar, store
 
 QUIET = datetime.timedelta(seconds=5)
 _log = logging.getLogger("fullhost")
@@ -19,7 +19,7 @@ class Zone(typing.Protocol):
     def addresses(self, host: str, network: model.Network) -> tuple[ipaddress.IPv4Address, ...]: ...
     def addresses6(self, host: str, network: model.Network) -> tuple[ipaddress.IPv6Address, ...]: ...
     def records(self, network: model.Network) -> tuple[inventory.Record, ...]: ...
-    def pointer(self, address: ipaddress.IPv4Address, network: model.Network) -> str | None: ...
+    def pointer(self, address: pairs.Address, network: model.Network) -> str | None: ...
 
 
 class Engine(typing.Protocol):
@@ -58,8 +58,7 @@ class Assigner:
         leased = self.store.leased(network.id, owner.name) if network.stale is model.Stale.SERVE else None
         if leased is None or network.id not in self.quiet or self.now() >= self.quiet[network.id]:
             try:
-                answers = self.zone.addresses(owner.name, network)
-                address6 = ipv6.asked(self.zone, owner.name, network)
+                found = ipv6.look_up(self.zone, owner.name, network)
             except model.Cannot as error:
                 if error.reason is not model.Reason.UNAVAILABLE:
                     raise
@@ -69,16 +68,9 @@ class Assigner:
                 _log.warning("%s has its last known address %s: %s", owner.name, leased, error)
             else:
                 self.quiet.pop(network.id, None)
-                address = self.registrar.address(owner.name, answers, network, at=at)
-                found = model.Source.DNS
-                return model.Assignment(
-                    name=owner.name, rung=owner.rung, source=found, address=address, address6=address6
-                )
+                return _assigned(owner, model.Source.DNS, self.registrar.give(found, network, at=at))
         self.count("dns.silent")
-        leased6 = None if network.subnet6 is None else self.store.leased6(network.id, owner.name)
-        return model.Assignment(
-            name=owner.name, rung=owner.rung, source=model.Source.CACHE, address=leased, address6=leased6
-        )
+        return _assigned(owner, model.Source.CACHE, leased)
 
     def unknown(self, network: model.Network) -> model.Assignment:
         """Return a provisional assignment, whose address is none of the zone's."""
@@ -119,7 +111,7 @@ class Assigner:
             _log.info("%s", error)
             return None
 
-    def _given(self, network: model.Network) -> frozenset[ipaddress.IPv4Address]:
+    def _given(self, network: model.Network) -> frozenset[pairs.Address]:
         """Return the addresses that the zone gives names; none where it cannot be transferred now."""
         try:
             records = self.zone.records(network)
@@ -127,4 +119,8 @@ class Assigner:
             self.count("dns.silent")
             _log.warning("%s", error)
             return frozenset()
-        return frozenset(address for record in records for address in record.addresses)
+        return frozenset(address for record in records for address in record.all)
+
+
+def _assigned(owner: model.Owner, source: model.Source, given: pairs.Pair) -> model.Assignment:
+    return model.Assignment(name=owner.name, rung=owner.rung, source=source, address=given.four, address6=given.six)

@@ -72,21 +72,21 @@ class Control:
             "gateway": str(network.gateway),
             "subnet": str(network.subnet),
             "serial": fleet.serial,
+            "subnet6": _text(network.subnet6),
+            "gateway6": _text(network.gateway6),
             "records": [
-                {"name": record.name, "addresses": [str(address) for address in record.addresses]}
-                for record in fleet.records
+                {"name": record.name, "addresses": [str(address) for address in record.all]} for record in fleet.records
             ],
             "pointers": {str(address): name for address, name in fleet.pointers.items()},
             "texts": fleet.texts,
         }
 
     def record(self, network_id: str, name: str) -> Json:
-        """Return the addresses that DNS gives a name now, by the rules of an endpoint; `address6` may be none."""
+        """Return the addresses that DNS gives a name now, by the rules of an endpoint; one of the two may be none."""
         network = self.store.network(network_id)
         host = naming.label(name, domain=network.domain)
-        address = addressing.choose(host, self.zone.addresses(host, network), network)
-        address6 = ipv6.asked(self.zone, host, network)
-        return {"name": host, "address": str(address), "address6": None if address6 is None else str(address6)}
+        given = addressing.decide(ipv6.look_up(self.zone, host, network), network)
+        return {"name": host, "address": _text(given.four), "address6": _text(given.six)}
 
     def _network(self, network: model.Network) -> Json:
         return {
@@ -99,12 +99,12 @@ class Control:
             "domain": network.domain,
             "dns": {"address": str(network.dns.address), "port": network.dns.port},
             "snat": network.snat,
-            "subnet6": None if network.subnet6 is None else str(network.subnet6),
-            "gateway6": None if network.gateway6 is None else str(network.gateway6),
+            "subnet6": _text(network.subnet6),
+            "gateway6": _text(network.gateway6),
             "snat6": network.snat6,
             "mtu": network.mtu,
             "uplink": network.uplink,
-            "address": None if network.address is None else str(network.address),
+            "address": _text(network.address),
             "range": str(network.range),
             "stale": network.stale,
             "antispoof": network.antispoof,
@@ -131,13 +131,17 @@ class Control:
             )
 
 
+def _text(thing: object) -> str | None:
+    return None if thing is None else str(thing)
+
+
 def _endpoint(endpoint: model.Endpoint) -> Json:
     return {
         "id": endpoint.id,
         "network": endpoint.network_id,
         "name": endpoint.name,
-        "address": str(endpoint.address),
-        "address6": None if endpoint.address6 is None else str(endpoint.address6),
+        "address": _text(endpoint.address),
+        "address6": _text(endpoint.address6),
         "mac": endpoint.mac,
         "veth": naming.veth(endpoint.id).host,
         "rung": endpoint.rung,

@@ -12,9 +12,11 @@ from netplugin import (
     agreement,
     answers,
     assignment,
+    exposure,
     guarding,
     model,
     naming,
+    pairs,
     protocol,
     publishing,
     store,
@@ -30,6 +32,12 @@ class Links(typing.Protocol):
     def port(self, host_end: str) -> model.Port | None: ...
 
 
+class Engine(typing.Protocol):
+    """What is asked of the engine (netplugin.engine)."""
+
+    def version(self) -> str: ...
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Driver:
     """The use cases of endpoints over their leaves.
@@ -39,6 +47,7 @@ class Driver:
 
     store: store.Store
     links: Links
+    engine: Engine
     assigner: assignment.Assigner
     agreement: agreement.Agreement
     publisher: publishing.Publisher
@@ -55,13 +64,12 @@ class Driver:
             endpoint = self._plug(request, network)
             self.count(f"rung.{endpoint.rung}")
             self.count(f"address.{endpoint.source}")
-        interface = ipaddress.IPv4Interface((endpoint.address, network.subnet.prefixlen))
-        also = "" if endpoint.address6 is None else f" address6={endpoint.address6}"
+        given = " ".join(f"address{'' if one.version == 4 else 6}={one}" for one in endpoint.addresses)
         return answers.endpoint_created(
-            address=None if request.address else str(interface),
-            address6=_interface6(endpoint, network),
+            address=None if request.address else _interface(endpoint.address, network.subnet),
+            address6=_interface(endpoint.address6, network.subnet6),
             mac=None if request.mac else endpoint.mac,
-            note=f"name={endpoint.name} address={endpoint.address}{also} rung={endpoint.rung} source={endpoint.source}",
+            note=f"name={endpoint.name} {given} rung={endpoint.rung} source={endpoint.source}",
         )
 
     def delete_endpoint(self, request: protocol.EndpointRef) -> answers.Answer:
@@ -84,8 +92,12 @@ class Driver:
                 writes.settle(endpoint.id)
         if not settled:
             self.wake()
-        gateway6 = None if endpoint.address6 is None else str(network.gateway6)
-        return answers.joined(peer=naming.veth(endpoint.id).peer, gateway=str(network.gateway), gateway6=gateway6)
+        return answers.joined(
+            peer=naming.veth(endpoint.id).peer,
+            gateway=None if endpoint.address is None else str(network.gateway),
+            gateway6=None if endpoint.address6 is None else str(network.gateway6),
+            routes=self._ways_out(endpoint, request.sandbox) if endpoint.address is None else (),
+        )
 
     def leave(self, request: protocol.EndpointRef) -> answers.Answer:
         """Note that no sandbox has the endpoint; it may be unknown, or have left before."""
@@ -98,17 +110,32 @@ class Driver:
         """Return the details of an endpoint, of which the driver has none to tell."""
         return answers.details()
 
+    def _ways_out(self, endpoint: model.Endpoint, sandbox: str) -> tuple[str, ...]:
+        """Return the routes of a machine with IPv6 alone, beside its gateway, and remember which engine this is.
+
+        Of several networks with IPv6 the first one leads out: the kernel refuses the same route twice.
+        """
+        if any(e.sandbox == sandbox and e.id != endpoint.id and e.address6 is not None for e in self.store.endpoints()):
+            return ()
+        version, last = self.engine.version(), self.store.engine()
+        if version not in {"", last}:
+            with self.store.transaction() as writes:
+                writes.meet(version)
+        return answers.ways_out(version, last=last, several=self.store.is_elsewhere(endpoint))
+
     def _plug(self, request: protocol.CreateEndpoint, network: model.Network) -> model.Endpoint:
         """Write the row and make the veth, both or neither; an endpoint that this one supersedes goes first."""
         veth = naming.veth(request.endpoint_id)
         assigned = self.agreement.assign(request.name, request.address, request.mac, network)
         with contextlib.ExitStack() as after, contextlib.ExitStack() as undo:
             with self.store.transaction() as writes:
-                endpoint = _endpoint(request, assigned, self._address(assigned, network), network, self.now())
+                endpoint = _endpoint(request, assigned, self._given(assigned, network), network, self.now())
+                if request.publishes and endpoint.address is None:
+                    raise exposure.unserved(endpoint)
                 superseded = self._take(endpoint, writes, after)
                 writes.add_endpoint(endpoint)
                 if endpoint.name is not None and endpoint.source is model.Source.DNS:
-                    writes.lease(network.id, endpoint.name, endpoint.address, endpoint.address6)
+                    writes.lease(network.id, endpoint.name, endpoint.addresses)
                 undo.callback(self.links.delete_link, veth.host)
                 self.links.create_veth(veth, network)
                 self.guardian.pin(endpoint, network)  # before its peer is up; what is pinned goes with the port
@@ -120,8 +147,8 @@ class Driver:
     def _take(self, endpoint: model.Endpoint, writes: transaction.Transaction, after: contextlib.ExitStack) -> int:
         """Have endpoints go that have an address of the new one, each superseded by it; return how many they were."""
         superseded = 0
-        for address in (endpoint.address, endpoint.address6):
-            holder = None if address is None else self.store.holder(endpoint.network_id, address)
+        for address in endpoint.addresses:
+            holder = self.store.holder(endpoint.network_id, address)
             if holder is None:
                 continue
             if not addressing.supersedes(endpoint, holder, self.links.port(naming.veth(holder.id).host)):
@@ -130,19 +157,22 @@ class Driver:
             writes.remove_endpoint(holder.id)
             self.links.delete_link(naming.veth(holder.id).host)
             superseded += 1
+        if endpoint.address is None and (other := self.store.bearer(endpoint.network_id, endpoint.mac)) is not None:
+            raise addressing.same_mac(endpoint, other)
         return superseded
 
-    def _address(self, assigned: model.Assignment, network: model.Network) -> ipaddress.IPv4Address:
-        """Return the assigned address, or pick a provisional one, under the write lock, so that nobody else does."""
-        if assigned.address is not None:
-            return assigned.address
-        return addressing.provisional(network, assigned.avoid | self.store.held(network.id))
+    def _given(self, assigned: model.Assignment, network: model.Network) -> pairs.Pair:
+        """Return what is assigned, or pick a provisional address, under the write lock, so that nobody else does."""
+        if any(assigned.addresses):
+            return assigned.addresses
+        address = addressing.provisional(network, assigned.avoid | self.store.held(network.id))
+        return addressing.lent(address, network)
 
 
 def _endpoint(
     request: protocol.CreateEndpoint,
     assigned: model.Assignment,
-    address: ipaddress.IPv4Address,
+    given: pairs.Pair,
     network: model.Network,
     now: datetime.datetime,
 ) -> model.Endpoint:
@@ -150,19 +180,19 @@ def _endpoint(
         id=request.endpoint_id,
         network_id=network.id,
         name=assigned.name,
-        address=address,
-        mac=request.mac or naming.mac(address),
+        address=given.four,
+        mac=request.mac or naming.mac(next(iter(given))),
         rung=assigned.rung,
         source=assigned.source,
         created=now,
         settled=assigned.settled,
-        address6=assigned.address6,
+        address6=given.six,
         antispoof=network.antispoof if request.antispoof is None else request.antispoof,
     )
 
 
-def _interface6(endpoint: model.Endpoint, network: model.Network) -> str | None:
-    """Return the endpoint's IPv6 address with the length of the network's prefix, if it has one."""
-    if endpoint.address6 is None or network.subnet6 is None:
-        return None
-    return f"{endpoint.address6}/{network.subnet6.prefixlen}"
+def _interface(
+    address: pairs.Address | None, subnet: ipaddress.IPv4Network | ipaddress.IPv6Network | None
+) -> str | None:
+    """Return an address with the length of the network's prefix, if it is there."""
+    return None if address is None or subnet is None else f"{address}/{subnet.prefixlen}"

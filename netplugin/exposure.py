@@ -138,9 +138,18 @@ def ways(exposures: Iterable[Exposure], endpoints: Iterable[model.Endpoint], net
         if exposed.network_id != network_id:
             continue
         endpoint = by_id.get(exposed.endpoint_id or "") or by_name.get(exposed.name or "")
-        if endpoint is not None:
+        if endpoint is not None and endpoint.address is not None:
             found.append(Way(exposure=exposed, address=endpoint.address))
     return tuple(sorted(found, key=lambda way: str(way.exposure)))
+
+
+def unserved(endpoint: model.Endpoint) -> model.Cannot:
+    """Return the refusal of ports of a machine that no port can lead to."""
+    return model.Cannot(
+        f"publish ports of {endpoint.name}",
+        why=f"it has {endpoint.addresses} alone, and ports of the host lead to IPv4 addresses",
+        hint=f"give {endpoint.name} an A record as well, or reach it at its own address",
+    )
 
 
 def selected(texts: Iterable[str], mine: tuple[Exposure, ...], *, name: str) -> tuple[Exposure, ...]:

@@ -127,7 +127,8 @@ def _missing_passes(network: model.Network) -> list[list[str]]:
     for variant, chain in _all_places(network):
         call, six = [variant, "-w", str(programs.SECONDS)], variant in _VARIANTS6
         wished = [(chain, rule) for rule in (rules.passes6(network) if six else rules.passes(network))]
-        wished += [] if six else [(_HOST_CHAIN, rule) for rule in rules.admissions(network)]
+        admitted = rules.admissions6(network) if six else rules.admissions(network)
+        wished += [(_HOST_CHAIN, rule) for rule in admitted]
         found += [
             [*call, "-I", where, "1", *rule]
             for where, rule in wished

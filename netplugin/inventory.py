@@ -3,13 +3,30 @@
 import dataclasses
 import ipaddress
 
+from netplugin import pairs
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
-    """A name of the zone, relative to it, with its addresses inside the subnet."""
+    """A name of the zone, relative to it, with its addresses: those inside the subnet, where all names are listed."""
 
     name: str
-    addresses: tuple[ipaddress.IPv4Address, ...]
+    addresses: tuple[ipaddress.IPv4Address, ...] = ()
+    addresses6: tuple[ipaddress.IPv6Address, ...] = ()
+
+    @property
+    def all(self) -> tuple[pairs.Address, ...]:
+        """Its addresses of both versions, IPv4 first."""
+        return (*self.addresses, *self.addresses6)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """A name of the zone with its addresses in the network, and the driver whose mark it bears, if any."""
+
+    name: str
+    addresses: tuple[pairs.Address, ...]
+    owner: str | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,5 +38,5 @@ class Fleet:
 
     serial: int
     records: tuple[Record, ...]
-    pointers: dict[ipaddress.IPv4Address, str]
+    pointers: dict[pairs.Address, str]
     texts: dict[str, tuple[tuple[str, ...], ...]] = dataclasses.field(default_factory=dict)

@@ -3,7 +3,7 @@
 import ipaddress
 import typing
 
-from netplugin import model
+from netplugin import inventory, model
 
 NONE = "none"
 Address = ipaddress.IPv6Address
@@ -13,6 +13,7 @@ _SPECIAL = ("::/8", "fe80::/10", "ff00::/8")  # loopback, mapped and other of RF
 class Zone(typing.Protocol):
     """What is asked of DNS (netplugin.zone)."""
 
+    def addresses(self, host: str, network: model.Network) -> tuple[ipaddress.IPv4Address, ...]: ...
     def addresses6(self, host: str, network: model.Network) -> tuple[ipaddress.IPv6Address, ...]: ...
 
 
@@ -28,9 +29,25 @@ def subnet(text: str) -> ipaddress.IPv6Network | None:
     return prefix
 
 
-def asked(zone: Zone, name: str, network: model.Network) -> Address | None:
-    """Return the IPv6 address that DNS gives a name; on a network without IPv6 nobody is asked."""
-    return None if network.subnet6 is None else choose(name, zone.addresses6(name, network), network)
+def look_up(zone: Zone, name: str, network: model.Network) -> inventory.Record:
+    """Return what DNS gives a name, of IPv6 too; on a network without IPv6 nobody is asked for that."""
+    return inventory.Record(
+        name=name,
+        addresses=zone.addresses(name, network),
+        addresses6=() if network.subnet6 is None else zone.addresses6(name, network),
+    )
+
+
+def beside(address: ipaddress.IPv4Address, network: model.Network) -> Address | None:
+    """Return the IPv6 address that goes with an IPv4 one that the driver chooses: of the same number in its network.
+
+    172.31.0.211 has fd00:31::d3, as people write their own records. So one follows from the other, and hosts that share
+    the IPv4 subnet do not try for the same; a prefix that is smaller than the subnet has less room, and one that is not
+    free has the next IPv4 address tried.
+    """
+    if network.subnet6 is None:
+        return None
+    return network.subnet6[(int(address) - int(network.subnet.network_address)) % network.subnet6.num_addresses]
 
 
 def choose(name: str, answers: tuple[Address, ...], network: model.Network) -> Address | None:
@@ -38,7 +55,7 @@ def choose(name: str, answers: tuple[Address, ...], network: model.Network) -> A
 
     As with A records, of several the only one that fits is taken, and two that fit are refused.
     """
-    fits = [answer for answer in answers if _misfit(answer, network) is None]
+    fits = [answer for answer in answers if misfit(answer, network) is None]
     host = f"{name}.{network.domain}"
     if len(fits) == 1 or not answers:
         return fits[0] if fits else None
@@ -46,7 +63,7 @@ def choose(name: str, answers: tuple[Address, ...], network: model.Network) -> A
         why = f"DNS gives {host} {len(fits)} addresses of {network.subnet6}: {', '.join(map(str, sorted(fits)))}"
         hint = "leave one AAAA record in the zone"
     else:
-        why = "; ".join(f"DNS gives {host} {answer}, {_misfit(answer, network)}" for answer in answers)
+        why = "; ".join(f"DNS gives {host} {answer}, {misfit(answer, network)}" for answer in answers)
         hint = f"give {host} an AAAA record with a free address of {network.subnet6}, or none"
     raise model.Cannot(f"give {name} an IPv6 address", why=why, hint=hint)
 
@@ -64,7 +81,8 @@ def refuse_unserved(network: model.Network) -> None:
     raise model.Cannot(f"make the network with fullhost.subnet6={network.subnet6}", why=why, hint=hint)
 
 
-def _misfit(answer: Address, network: model.Network) -> str | None:
+def misfit(answer: Address, network: model.Network) -> str | None:
+    """Return why the network can give no machine that address; None where it can."""
     if network.subnet6 is None or answer not in network.subnet6:
         return f"no address of {network.subnet6}"
     if answer == network.subnet6.network_address:

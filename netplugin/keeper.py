@@ -140,7 +140,7 @@ class Keeper:
             for endpoint in stale:
                 transaction.remove_endpoint(endpoint.id)
                 if not endpoint.left:  # else its DeleteEndpoint is under way, or lost, and nobody misses it
-                    lost = f"{endpoint.name} {endpoint.address} {endpoint.id[:12]}"
+                    lost = f"{endpoint.name} {endpoint.addresses} {endpoint.id[:12]}"
                     self._report("collected.endpoint", f"{lost}: if it runs, it has no network; restart it")
             for stray in strays:
                 self._discard(stray, ports[stray])

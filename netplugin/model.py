@@ -5,6 +5,8 @@ import datetime
 import enum
 import ipaddress
 
+from netplugin import pairs
+
 
 class Reason(enum.StrEnum):
     """Why something cannot be done: what the asker can do about it depends on it."""
@@ -142,13 +144,13 @@ class Endpoint:
     """An endpoint: whose it is, who said so, and what it was given; `sandbox` from Join until Leave, then `left`.
 
     It is `settled` once its name is known for sure and its address is what DNS gives the name; until then the
-    keeper looks after it. `address6` is what an AAAA record gives the name as well.
+    keeper looks after it. `address6` is what an AAAA record gives the name, as well or alone: one of the two is there.
     """
 
     id: str
     network_id: str
     name: str | None
-    address: ipaddress.IPv4Address
+    address: ipaddress.IPv4Address | None
     mac: str
     rung: Rung
     source: Source
@@ -158,6 +160,11 @@ class Endpoint:
     left: bool = False
     address6: ipaddress.IPv6Address | None = None
     antispoof: bool = True
+
+    @property
+    def addresses(self) -> pairs.Pair:
+        """Its addresses of both versions."""
+        return pairs.Pair(four=self.address, six=self.address6)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -221,7 +228,12 @@ class Assignment:
     source: Source
     address: ipaddress.IPv4Address | None = None
     address6: ipaddress.IPv6Address | None = None
-    avoid: frozenset[ipaddress.IPv4Address] = frozenset()
+    avoid: frozenset[pairs.Address] = frozenset()
+
+    @property
+    def addresses(self) -> pairs.Pair:
+        """Its addresses of both versions; neither, of a provisional one."""
+        return pairs.Pair(four=self.address, six=self.address6)
 
     @property
     def settled(self) -> bool:

@@ -1,9 +1,10 @@
 """Names that follow from other names: machines, interfaces, tables, hardware addresses."""
 
+import hashlib
 import ipaddress
 import re
 
-from netplugin import model
+from netplugin import model, pairs
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 # dev_valid_name() of the kernel forbids '/', ':' and white space; fewer characters keep nft and iptables at ease.
@@ -56,13 +57,18 @@ def is_host_end(interface_name: str) -> bool:
     return _VETH.fullmatch(interface_name) is not None and interface_name.endswith("h")
 
 
-def mac(address: ipaddress.IPv4Address) -> str:
+def mac(address: pairs.Address) -> str:
     """Return the hardware address of an IPv4 address: locally administered, unicast, 02:66 and the address.
 
+    Of an IPv6 address, which somebody has alone, it is 06 and 40 bits of a hash: that is as local, and none of the
+    others, which begin with 02 or fe. The address's last octets would not do: fd00:31::2 and fd00:31::1:0:2 have the
+    same. Of a thousand machines two have one hash in one network of two million; the second one is refused.
     It follows from the address, so that the neighbours' caches stay right when a machine starts again; and it
     is no 02:42, with which Docker's own bridges begin theirs.
     """
-    return ":".join(f"{octet:02x}" for octet in b"\x02\x66" + address.packed)
+    hashed = b"\x06" + hashlib.sha256(address.packed).digest()[:5]
+    octets = b"\x02\x66" + address.packed if address.version == 4 else hashed
+    return ":".join(f"{octet:02x}" for octet in octets)
 
 
 def bridge_mac(network: model.Network) -> str:

@@ -111,7 +111,7 @@ def pin(endpoint: model.Endpoint, network: model.Network) -> Pin:
     return Pin(
         port=naming.veth(endpoint.id).host,
         mac=endpoint.mac,
-        addresses=tuple(address for address in (endpoint.address, endpoint.address6) if address is not None),
+        addresses=tuple(endpoint.addresses),
         open=not endpoint.antispoof,
         isolated=network.isolate,
     )

@@ -11,6 +11,7 @@ Json = Mapping[str, object]
 
 NAME_OPTION = "fullhost.name"
 ANTISPOOF_OPTION = "fullhost.antispoof"
+PORTS = "com.docker.network.portmap"  # what is to be published (docker run -p, -P)
 _ENDPOINT_OPTIONS = frozenset({NAME_OPTION, ANTISPOOF_OPTION})
 _ID = re.compile(r"[0-9a-f]{64}")
 _MAC = re.compile(r"[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}")
@@ -77,7 +78,10 @@ class EndpointRef:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class CreateEndpoint:
-    """An endpoint to make: the name in its driver options, and what the engine or the user settled before."""
+    """An endpoint to make: the name in its driver options, and what the engine or the user settled before.
+
+    `publishes` says that its container has ports to publish, which come later, and not to every endpoint.
+    """
 
     network_id: str
     endpoint_id: str
@@ -85,6 +89,7 @@ class CreateEndpoint:
     address: ipaddress.IPv4Address | None
     mac: str | None
     antispoof: bool | None = None
+    publishes: bool = False
 
     @classmethod
     def from_json(cls, body: Json) -> "CreateEndpoint":
@@ -107,6 +112,7 @@ class CreateEndpoint:
             address=_address(interface),
             mac=mac.lower() or None,
             antispoof=_switch(options, ANTISPOOF_OPTION),
+            publishes=bool(_list(options, PORTS)),
         )
 
 
@@ -138,7 +144,7 @@ class Publish:
     @classmethod
     def from_json(cls, body: Json) -> "Publish":
         """Parse the body of NetworkDriver.ProgramExternalConnectivity."""
-        bindings = _list(mapping(body, "Options"), "com.docker.network.portmap")
+        bindings = _list(mapping(body, "Options"), PORTS)
         return cls(
             network_id=_id(body, "NetworkID"),
             endpoint_id=_id(body, "EndpointID"),

@@ -49,6 +49,8 @@ class Publisher:
         network, endpoint = self.store.network(request.network_id), self.store.endpoint(request.endpoint_id)
         if endpoint is None:
             raise addressing.unknown("publish ports of", request.endpoint_id)
+        if endpoint.address is None:
+            raise exposure.unserved(endpoint)
 
         def make(wish: exposure.Wish, number: int) -> exposure.Exposure:
             return _made(wish, number, network.id, endpoint=request.endpoint_id)
@@ -83,6 +85,9 @@ class Publisher:
         if not texts:
             raise model.Cannot(f"expose {name}", why="no port is given", hint=f"fhv expose {name} 8080:80")
         wishes = tuple(wish for text in texts for wish in exposure.parse(text))
+        for endpoint in self.store.endpoints():
+            if (endpoint.network_id, endpoint.name, endpoint.address) == (network.id, name, None):
+                raise exposure.unserved(endpoint)
 
         def make(wish: exposure.Wish, number: int) -> exposure.Exposure:
             return _made(wish, number, network.id, name=name)

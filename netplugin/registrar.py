@@ -8,7 +8,7 @@ import logging
 import typing
 from collections.abc import Callable, Iterator
 
-from netplugin import addressing, deadline, inventory, model, registration, store
+from netplugin import addressing, claiming, inventory, ipv6, model, pairs, registration, store
 
 Address = ipaddress.IPv4Address
 FRESH = datetime.timedelta(seconds=1)  # so long the addresses of a zone that was transferred are believed
@@ -41,29 +41,27 @@ class Registrar:
     owner: str
     now: Callable[[], datetime.datetime]
     count: Callable[[str], None]
-    heard: dict[str, tuple[datetime.datetime, frozenset[Address]]] = dataclasses.field(default_factory=dict)
+    heard: dict[str, tuple[datetime.datetime, frozenset[pairs.Address]]] = dataclasses.field(default_factory=dict)
 
-    def address(
-        self, name: str, answers: tuple[Address, ...], network: model.Network, *, at: Address | None = None
-    ) -> Address:
-        """Return the address that DNS gives a name; where it gives none, have the name registered if that is wished.
+    def give(self, found: inventory.Record, network: model.Network, *, at: Address | None = None) -> pairs.Pair:
+        """Return what DNS gives a name; where it gives nothing, have the name registered if that is wished.
 
         `at` is the address that the endpoint has already. Where the engine chose it, a name of ours follows it.
         """
-        if network.unlisted is not model.Unlisted.REGISTER or (
-            answers and not self._follows(name, answers, network, at)
-        ):
-            address = addressing.choose(name, answers, network)
-            self._refuse_foreign(name, address, network)
-            return address
-        return self.register(name, network, at=at)
+        if network.unlisted is not model.Unlisted.REGISTER or (found.all and not self._follows(found, network, at)):
+            given = addressing.decide(found, network)
+            self._refuse_foreign(found.name, given, network)
+            return given
+        return self.register(found.name, network, at=at)
 
-    def register(self, name: str, network: model.Network, *, at: Address | None = None) -> Address:
-        """Register a name at a free address of the range, or `at` the one that its endpoint has; return the address.
+    def register(self, name: str, network: model.Network, *, at: Address | None = None) -> pairs.Pair:
+        """Register a name at a free address of the range, or `at` the one that its endpoint has; return what it has.
 
+        With a prefix of IPv6 there the address has its like beside it, and both are free or another one is taken.
         Where the engine gives out the addresses, it is that one or none.
         """
         update, text = self.updater(network, name), registration.mark(self.owner, network.id)
+        claim = claiming.Claim(store=self.store, update=update, text=text, count=self.count, withdraw=self.withdraw)
         held = self.held(name, network.id)
         only = at if network.ipam in {model.Ipam.ENGINE, model.Ipam.CHOSEN} else None
         if only is not None:
@@ -85,41 +83,43 @@ class Registrar:
                 address=address,
                 phase=registration.Phase.CLAIMING,
                 created=self.now(),
+                address6=ipv6.beside(address, network),
             )
-            if address not in given and self._begin(wish, at) and self._claim(wish, update, text):
+            free = given.isdisjoint(wish.addresses) and addressing.can_have(wish.addresses, network)
+            if free and claim.begin(wish, at) and claim.take(wish):
                 if held is not None:
                     self.withdraw(held)
                 self.count("registered")
-                _log.warning("registered %s at %s, since the zone did not have it", wish.host, address)
-                return address
-        raise registration.full(name, network, only)
+                _log.warning("registered %s at %s, since the zone did not have it", wish.host, wish.addresses)
+                return wish.addresses
+        raise _full(name, network, only)
 
-    def _refuse_foreign(self, name: str, address: Address, network: model.Network) -> None:
+    def _refuse_foreign(self, name: str, given: pairs.Pair, network: model.Network) -> None:
         """Refuse a name that the driver of another host has registered: its machine is there.
 
         Only addresses of the range are registered, but for those of an engine's choice: others are not asked for.
         """
-        if network.unlisted is not model.Unlisted.REGISTER:
+        if network.unlisted is not model.Unlisted.REGISTER or given.four is None:
             return
-        if address not in network.range and network.ipam is not model.Ipam.CHOSEN:
+        if given.four not in network.range and network.ipam is not model.Ipam.CHOSEN:
             return
         if (other := self.zone.owner(name, network)) not in {None, self.owner}:
             raise model.Cannot(
-                f"give {name} the address {address}",
+                f"give {name} the address {given}",
                 why=f"the driver {other} of another host has registered it for a machine of that name",
                 hint="give the container another name, or remove that machine",
                 reason=model.Reason.CONFLICT,
             )
 
-    def _given(self, network: model.Network) -> frozenset[Address]:
+    def _given(self, network: model.Network) -> frozenset[pairs.Address]:
         """Return the addresses that the zone gives names; of many who ask at once, most take what one has heard.
 
-        Only an A record without a pointer can be overlooked so, and only one that is not a second old.
+        Only an address without a pointer can be overlooked so, and only one that is not a second old.
         """
         heard = self.heard.get(network.id)
         if heard is None or not datetime.timedelta(0) <= self.now() - heard[0] < FRESH:
             records = self.zone.records(network)
-            heard = self.now(), frozenset(address for record in records for address in record.addresses)
+            heard = self.now(), frozenset(address for record in records for address in record.all)
             self.heard[network.id] = heard
         return heard[1]
 
@@ -142,11 +142,11 @@ class Registrar:
                     continue
         return None
 
-    def _follows(self, name: str, answers: tuple[Address, ...], network: model.Network, at: Address | None) -> bool:
+    def _follows(self, found: inventory.Record, network: model.Network, at: Address | None) -> bool:
         if network.ipam is not model.Ipam.CHOSEN or at is None:
             return False
-        held = self.held(name, network.id)
-        return held is not None and answers == (held.address,) and held.address != at
+        held = self.held(found.name, network.id)
+        return held is not None and found.addresses == (held.address,) and held.address != at
 
     def idle(self, address: Address, network: model.Network) -> registration.Registration | None:
         """Return our registration of an address whose container does not run: the engine may give it to another."""
@@ -157,7 +157,7 @@ class Registrar:
         return None
 
     def rename(self, row: registration.Registration, name: str) -> bool:
-        """Register an address of ours under another name; False where the zone has that name. It may be repeated."""
+        """Register addresses of ours under another name; False where the zone has that name. It may be repeated."""
         network = self.store.network(row.network_id)
         update, text = self.updater(network, name), registration.mark(self.owner, network.id)
         new = dataclasses.replace(row, name=name)
@@ -166,13 +166,15 @@ class Registrar:
             or update.send(registration.redirect(new, text), row.server)
         ):
             return False
-        update.send(registration.repoint(row, name, text), row.server)
-        update.send(registration.release_name(row, text), row.server)
+        for change in (*registration.repoint(row, name, text), registration.release_name(row, text)):
+            update.send(change, row.server)
+        holder = self.store.holder(row.network_id, row.address)
         with self.store.transaction() as transaction:
             transaction.register(new)
-            transaction.rename(row.network_id, row.address, name)
+            if holder is not None:
+                transaction.rename(holder.id, name)
         self.count("registered.renamed")
-        _log.warning("registered %s at %s in the place of %s", new.host, row.address, row.host)
+        _log.warning("registered %s at %s in the place of %s", new.host, row.addresses, row.host)
         return True
 
     def withdraw(self, row: registration.Registration) -> None:
@@ -187,50 +189,18 @@ class Registrar:
         if self.update is None:
             raise registration.keyless(f"take {row.host} out of the zone")
         text = registration.mark(self.owner, row.network_id)
-        named = self.update.send(registration.release_name(row, text), row.server)
-        pointed = self.update.send(registration.release_pointer(row, text), row.server)
+        changes = registration.release_name(row, text), *registration.release_pointers(row, text)
+        done = [self.update.send(change, row.server) for change in changes]
         with self.store.transaction() as transaction:
             transaction.unregister(row)
-        if row.phase is registration.Phase.HELD and not (named and pointed):
-            _log.warning("%s at %s was changed by somebody else: what is there of it stays", row.host, row.address)
+        if row.phase is registration.Phase.HELD and not all(done):
+            _log.warning("%s at %s was changed by somebody else: what is there of it stays", row.host, row.addresses)
 
     def updater(self, network: model.Network, name: str) -> Update:
         """Return what makes updates; where there is no key, the network's wish cannot be fulfilled."""
         if self.update is None:
             raise registration.keyless(f"register {name}.{network.domain}")
         return self.update
-
-    def _begin(self, wish: registration.Registration, at: Address | None) -> bool:
-        """Write the wish down, unless somebody here has the address; the endpoint that it is for may have it."""
-        with self.store.transaction() as transaction:
-            rows = self.store.registrations()
-            busy = {row.address for row in rows if row.network_id == wish.network_id}
-            if wish.address != at:
-                busy |= {e.address for e in self.store.endpoints() if e.network_id == wish.network_id}
-            if wish.address in busy:
-                return False
-            transaction.register(wish)
-        return True
-
-    def _claim(self, wish: registration.Registration, update: Update, text: str) -> bool:
-        """Claim address and name, both or neither; False where the address is another's."""
-        with contextlib.ExitStack() as undo:
-            undo.callback(deadline.undo, self.withdraw, wish)
-            if not update.send(registration.claim_pointer(wish, text), wish.server):
-                undo.pop_all()
-                self.count("register.collided")
-                with self.store.transaction() as transaction:
-                    transaction.unregister(wish)
-                return False
-            if not (
-                update.send(registration.claim_name(wish, text), wish.server)
-                or update.send(registration.redirect(wish, text), wish.server)
-            ):
-                raise registration.foreign(wish)
-            with self.store.transaction() as transaction:
-                transaction.register(dataclasses.replace(wish, phase=registration.Phase.HELD))
-            undo.pop_all()
-        return True
 
 
 def _choices(network: model.Network, name: str, first: Address | None, only: Address | None) -> Iterator[Address]:
@@ -239,3 +209,13 @@ def _choices(network: model.Network, name: str, first: Address | None, only: Add
         yield first
     if only is None:
         yield from registration.candidates(network, name)
+
+
+def _full(name: str, network: model.Network, only: Address | None) -> model.Cannot:
+    """Return the refusal of a name for which there is no address; `only` is the one that it would have to be."""
+    if only is not None:
+        why, hint = f"{only}, which the engine gave it, is another name's in DNS", "start it again, or give it an --ip"
+    else:
+        why = f"the range {network.range} has no free address"
+        hint = f"remove containers that are not needed, or write {name} into the zone {network.domain}"
+    return model.Cannot(f"register {name}.{network.domain}", why=why, hint=hint, reason=model.Reason.CONFLICT)

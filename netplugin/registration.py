@@ -2,8 +2,8 @@
 
 Several hosts may share a DNS server. What makes a registration one host's alone is the server: an update takes place
 whole and only if its prerequisites hold (RFC 2136, 2.4 and 3.2). The pointer is claimed first, and is the lock of the
-address; then the name. Each bears a mark, a TXT record that says whose it is (in the manner of RFC 4701 and 4703), and
-what does not bear it was written by a person, and is never touched.
+address, of IPv6 as of IPv4; then the name, with all its addresses at once. Each bears a mark, a TXT record that says
+whose it is (in the manner of RFC 4701 and 4703); what does not bear it was written by a person, and is never touched.
 """
 
 import dataclasses
@@ -11,9 +11,9 @@ import datetime
 import enum
 import ipaddress
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from netplugin import model
+from netplugin import model, pairs
 
 Address = ipaddress.IPv4Address
 TTL = 60  # seconds; a name that moves is soon known to have moved
@@ -33,6 +33,8 @@ class Kind(enum.StrEnum):
     """The types of records that a registration is made of."""
 
     A = "A"
+    AAAA = "AAAA"
+    CNAME = "CNAME"
     PTR = "PTR"
     TXT = "TXT"
 
@@ -41,6 +43,7 @@ class Kind(enum.StrEnum):
 class Registration:
     """A name of a domain at an address, with all that it takes to take it back when its network is gone.
 
+    `address6` is the IPv6 one that goes with it (ipv6.beside); one that was registered before there were such has none.
     `container` is the one whose name it is, once it is known; `own` says that the name is the container's own one, and
     not that of an option: then it follows when the container is renamed.
     """
@@ -54,6 +57,12 @@ class Registration:
     created: datetime.datetime
     container: str | None = None
     own: bool = False
+    address6: ipaddress.IPv6Address | None = None
+
+    @property
+    def addresses(self) -> pairs.Pair:
+        """Its addresses of both versions."""
+        return pairs.Pair(four=self.address, six=self.address6)
 
     @property
     def host(self) -> str:
@@ -61,9 +70,9 @@ class Registration:
         return f"{self.name}.{self.domain}."
 
     @property
-    def reverse(self) -> str:
-        """The name of the address in the reverse zone, absolute."""
-        return f"{self.address.reverse_pointer}."
+    def reverses(self) -> tuple[str, ...]:
+        """The names of its addresses in the reverse zones, absolute."""
+        return tuple(map(reverse, self.addresses))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,15 +82,6 @@ class Container:
     id: str
     name: str
     endpoints: frozenset[str]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
-    """A name of a zone with its addresses in the subnet, and the driver whose mark it bears, if any."""
-
-    name: str
-    addresses: tuple[Address, ...]
-    owner: str | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,12 +97,14 @@ class Change:
     """One update of the records of one name: all of it or nothing.
 
     `zone` is that of the name, None where it has to be found. `absent` is the prerequisite that nobody has the name
-    (RFC 2136, 2.4.5), `present` that these are all the records of their types (2.4.2).
+    (RFC 2136, 2.4.5), `lacking` that it has no record of these types (2.4.3), `present` that these are all the records
+    of theirs (2.4.2).
     """
 
     name: str
     zone: str | None = None
     absent: bool = False
+    lacking: tuple[Kind, ...] = ()
     present: tuple[Datum, ...] = ()
     drop: tuple[Datum, ...] = ()
     clear: tuple[Kind, ...] = ()
@@ -135,67 +137,82 @@ def candidates(network: model.Network, name: str) -> Iterator[Address]:
             yield address
 
 
-def claim_pointer(wish: Registration, text: str) -> Change:
-    """Return the update that takes the address, unless anybody has it."""
-    return Change(name=wish.reverse, absent=True, add=(_pointer(wish.host), _text(text)))
+def reverse(address: pairs.Address) -> str:
+    """Return the name of an address in its reverse zone, absolute (RFC 1035, 3.5; RFC 3596, 2.5)."""
+    return f"{address.reverse_pointer}."
+
+
+def claim_pointers(wish: Registration, text: str) -> tuple[Change, ...]:
+    """Return the updates that take the addresses, each unless anybody has it."""
+    add = _pointer(wish.host), _text(text)
+    return tuple(Change(name=place, absent=True, add=add) for place in wish.reverses)
 
 
 def claim_name(wish: Registration, text: str) -> Change:
     """Return the update that takes the name, unless it has any record."""
-    return Change(name=wish.host, zone=wish.domain, absent=True, add=(_address(wish), _text(text)))
+    return Change(name=wish.host, zone=wish.domain, absent=True, add=(*_data(wish.addresses), _text(text)))
 
 
 def redirect(wish: Registration, text: str) -> Change:
-    """Return the update that gives a name of our own another address."""
-    return Change(name=wish.host, zone=wish.domain, present=(_text(text),), clear=(Kind.A,), add=(_address(wish),))
+    """Return the update that gives a name of our own other addresses."""
+    data, ours = _data(wish.addresses), (_text(text),)
+    return Change(name=wish.host, zone=wish.domain, present=ours, clear=tuple(d.kind for d in data), add=data)
 
 
 def release_name(held: Registration, text: str) -> Change:
-    """Return the update that takes the name out of the zone, if it is our own and still has the address."""
-    ours = (_address(held), _text(text))
+    """Return the update that takes the name out of the zone, if it is our own and still has the addresses."""
+    ours = (*_data(held.addresses), _text(text))
     return Change(name=held.host, zone=held.domain, present=ours, drop=ours)
 
 
-def release_pointer(held: Registration, text: str) -> Change:
-    """Return the update that gives the address back, if it is our own and still of the name."""
+def release_pointers(held: Registration, text: str) -> tuple[Change, ...]:
+    """Return the updates that give the addresses back, each if it is our own and still of the name."""
     ours = (_pointer(held.host), _text(text))
-    return Change(name=held.reverse, present=ours, drop=ours)
+    return tuple(Change(name=place, present=ours, drop=ours) for place in held.reverses)
 
 
-def repoint(held: Registration, name: str, text: str) -> Change:
-    """Return the update that makes an address of our own that of another name of the domain."""
+def repoint(held: Registration, name: str, text: str) -> tuple[Change, ...]:
+    """Return the updates that make addresses of our own those of another name of the domain."""
     old, new = _pointer(held.host), _pointer(f"{name}.{held.domain}.")
-    return Change(name=held.reverse, present=(old, _text(text)), drop=(old,), add=(new,))
+    return tuple(Change(name=place, present=(old, _text(text)), drop=(old,), add=(new,)) for place in held.reverses)
 
 
-def point(reverse: str, host: str) -> Change:
+def point(address: pairs.Address, host: str) -> Change:
     """Return the update that takes an address for a person's name, unless anybody has it."""
-    return Change(name=reverse, absent=True, add=(_pointer(host),))
+    return Change(name=reverse(address), absent=True, add=(_pointer(host),))
 
 
-def unpoint(reverse: str, host: str) -> Change:
+def unpoint(address: pairs.Address, host: str) -> Change:
     """Return the update that takes the pointer away, if it leads to the name and to nothing else."""
-    return Change(name=reverse, present=(_pointer(host),), drop=(_pointer(host),))
+    return Change(name=reverse(address), present=(_pointer(host),), drop=(_pointer(host),))
 
 
-def enter(host: str, address: Address, zone: str) -> Change:
+def enter(host: str, given: Iterable[pairs.Address], zone: str) -> Change:
     """Return the update that writes a person's name, unless it has any record."""
-    return Change(name=host, zone=zone, absent=True, add=(Datum(kind=Kind.A, text=str(address)),))
+    return Change(name=host, zone=zone, absent=True, add=_data(given))
 
 
-def strike(host: str, addresses: tuple[Address, ...], zone: str) -> Change:
+def enter_beside(host: str, given: Iterable[pairs.Address], zone: str) -> Change:
+    """Return the update that writes addresses of a version that a person's name lacks; an alias can have none."""
+    data = _data(given)
+    lacking = (Kind.CNAME, *(datum.kind for datum in data))
+    return Change(name=host, zone=zone, lacking=lacking, add=data)
+
+
+def strike(host: str, given: Iterable[pairs.Address], zone: str) -> Change:
     """Return the update that takes a name's addresses away, if those are all that it has."""
-    data = tuple(Datum(kind=Kind.A, text=str(address)) for address in addresses)
-    return Change(name=host, zone=zone, present=data, drop=data)
+    return Change(name=host, zone=zone, present=(data := _data(given)), drop=data)
 
 
 def probes(network: model.Network) -> tuple[Change, ...]:
-    """Return updates of the zone and of the reverse zone that need the key's permission, and change nothing.
+    """Return updates of the zone and of the reverse zones that need the key's permission, and change nothing.
 
     They delete what is not there: a server looks at who asks before it looks for that (RFC 2136, 3.3 and 3.4).
     """
-    name, reverse = f"{_PROBE}.{network.domain}.", f"{_PROBE}.{network.subnet.network_address.reverse_pointer}."
-    return Change(name=name, zone=network.domain, clear=(Kind.TXT,)), Change(name=reverse, clear=(Kind.TXT,))
+    six = None if network.subnet6 is None else network.subnet6.network_address
+    places = map(reverse, pairs.Pair(four=network.subnet.network_address, six=six))
+    forward = Change(name=f"{_PROBE}.{network.domain}.", zone=network.domain, clear=(Kind.TXT,))
+    return forward, *(Change(name=f"{_PROBE}.{place}", clear=(Kind.TXT,)) for place in places)
 
 
 def keyless(what: str) -> model.Cannot:
@@ -208,28 +225,8 @@ def keyless(what: str) -> model.Cannot:
     )
 
 
-def foreign(wish: Registration) -> model.Cannot:
-    """Return the refusal of a name that is not free."""
-    return model.Cannot(
-        f"register {wish.host.rstrip('.')}",
-        why="the zone has records of that name, without an A record, or another host registered it meanwhile",
-        hint="see what dig says; write its A record into the zone, or give the container another name",
-        reason=model.Reason.CONFLICT,
-    )
-
-
-def full(name: str, network: model.Network, only: Address | None) -> model.Cannot:
-    """Return the refusal of a name for which there is no address; `only` is the one that it would have to be."""
-    if only is not None:
-        why, hint = f"{only}, which the engine gave it, is another name's in DNS", "start it again, or give it an --ip"
-    else:
-        why = f"the range {network.range} has no free address"
-        hint = f"remove containers that are not needed, or write {name} into the zone {network.domain}"
-    return model.Cannot(f"register {name}.{network.domain}", why=why, hint=hint, reason=model.Reason.CONFLICT)
-
-
-def _address(of: Registration) -> Datum:
-    return Datum(kind=Kind.A, text=str(of.address))
+def _data(given: Iterable[pairs.Address]) -> tuple[Datum, ...]:
+    return tuple(Datum(kind=Kind.A if one.version == 4 else Kind.AAAA, text=str(one)) for one in given)
 
 
 def _pointer(host: str) -> Datum:

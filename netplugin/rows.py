@@ -5,7 +5,7 @@ import ipaddress
 import json
 from collections.abc import Mapping
 
-from netplugin import exposure, model, registration
+from netplugin import exposure, model, pairs, registration
 
 Value = str | int | None
 Row = Mapping[str, Value]
@@ -28,13 +28,13 @@ def of_network(network: model.Network) -> tuple[Value, ...]:
         network.stale,
         network.created.isoformat(),
         network.ipam,
-        None if network.address is None else str(network.address),
+        _text(network.address),
         network.parent,
         network.vlan,
         network.uplink_made,
         network.unlisted,
-        None if network.subnet6 is None else str(network.subnet6),
-        None if network.gateway6 is None else str(network.gateway6),
+        _text(network.subnet6),
+        _text(network.gateway6),
         network.snat6,
         network.antispoof,
         network.isolate,
@@ -47,7 +47,7 @@ def of_endpoint(endpoint: model.Endpoint) -> tuple[Value, ...]:
         endpoint.id,
         endpoint.network_id,
         endpoint.name,
-        str(endpoint.address),
+        _text(endpoint.address),
         endpoint.mac,
         endpoint.rung,
         endpoint.source,
@@ -55,7 +55,7 @@ def of_endpoint(endpoint: model.Endpoint) -> tuple[Value, ...]:
         endpoint.settled,
         endpoint.sandbox,
         endpoint.left,
-        None if endpoint.address6 is None else str(endpoint.address6),
+        _text(endpoint.address6),
         endpoint.antispoof,
     )
 
@@ -71,8 +71,8 @@ def exposed(row: Row) -> exposure.Exposure:
     """Return the exposure of a row."""
     return exposure.Exposure(
         network_id=str(row["network_id"]),
-        name=_optional(row["name"]),
-        endpoint_id=_optional(row["endpoint_id"]),
+        name=_text(row["name"]),
+        endpoint_id=_text(row["endpoint_id"]),
         transport=exposure.Transport(str(row["transport"])),
         host=ipaddress.IPv4Address(str(row["host"])) if row["host"] else None,
         host_port=int(row["host_port"] or 0),
@@ -83,8 +83,7 @@ def exposed(row: Row) -> exposure.Exposure:
 def of_move(move: model.Move) -> tuple[Value, ...]:
     """Return the row of a move."""
     aliases, options = json.dumps(move.aliases), json.dumps(move.options)
-    address = None if move.address is None else str(move.address)
-    return move.container, move.network_id, move.endpoint_id, move.name, aliases, options, address
+    return move.container, move.network_id, move.endpoint_id, move.name, aliases, options, _text(move.address)
 
 
 def move(row: Row) -> model.Move:
@@ -96,7 +95,7 @@ def move(row: Row) -> model.Move:
         name=str(row["name"]),
         aliases=tuple(json.loads(str(row["aliases"]))),
         options=dict(json.loads(str(row["options"]))),
-        address=None if row["address"] is None else ipaddress.IPv4Address(str(row["address"])),
+        address=address(row["address"]),
     )
 
 
@@ -116,8 +115,8 @@ def network(row: Row) -> model.Network:
         stale=model.Stale(str(row["stale"])),
         created=datetime.datetime.fromisoformat(str(row["created"])),
         ipam=model.Ipam(str(row["ipam"])),
-        address=None if row["address"] is None else ipaddress.IPv4Address(str(row["address"])),
-        parent=_optional(row["parent"]),
+        address=address(row["address"]),
+        parent=_text(row["parent"]),
         vlan=None if row["vlan"] is None else int(row["vlan"]),
         uplink_made=bool(row["uplink_made"]),
         unlisted=model.Unlisted(str(row["unlisted"])),
@@ -134,14 +133,14 @@ def endpoint(row: Row) -> model.Endpoint:
     return model.Endpoint(
         id=str(row["id"]),
         network_id=str(row["network_id"]),
-        name=_optional(row["name"]),
-        address=ipaddress.IPv4Address(str(row["address"])),
+        name=_text(row["name"]),
+        address=address(row["address"]),
         mac=str(row["mac"]),
         rung=model.Rung(str(row["rung"])),
         source=model.Source(str(row["source"])),
         settled=bool(row["settled"]),
         created=datetime.datetime.fromisoformat(str(row["created"])),
-        sandbox=_optional(row["sandbox"]),
+        sandbox=_text(row["sandbox"]),
         left=bool(row["left"]),
         address6=address6(row["address6"]),
         antispoof=bool(row["antispoof"]),
@@ -161,6 +160,7 @@ def of_registration(of: registration.Registration) -> tuple[Value, ...]:
         of.created.isoformat(),
         of.container,
         of.own,
+        _text(of.address6),
     )
 
 
@@ -174,9 +174,25 @@ def registered(row: Row) -> registration.Registration:
         address=ipaddress.IPv4Address(str(row["address"])),
         phase=registration.Phase(str(row["phase"])),
         created=datetime.datetime.fromisoformat(str(row["created"])),
-        container=_optional(row["container"]),
+        container=_text(row["container"]),
         own=bool(row["own"]),
+        address6=address6(row["address6"]),
     )
+
+
+def of_pair(given: pairs.Pair) -> tuple[Value, Value]:
+    """Return the columns of the addresses of a name."""
+    return _text(given.four), _text(given.six)
+
+
+def pair(row: Row) -> pairs.Pair:
+    """Return the addresses of a name."""
+    return pairs.Pair(four=address(row["address"]), six=address6(row["address6"]))
+
+
+def address(value: Value) -> ipaddress.IPv4Address | None:
+    """Return the IPv4 address of a column that may have none."""
+    return None if value is None else ipaddress.IPv4Address(str(value))
 
 
 def address6(value: Value) -> ipaddress.IPv6Address | None:
@@ -184,5 +200,5 @@ def address6(value: Value) -> ipaddress.IPv6Address | None:
     return None if value is None else ipaddress.IPv6Address(str(value))
 
 
-def _optional(value: Value) -> str | None:
-    return None if value is None else str(value)
+def _text(thing: object) -> str | None:
+    return None if thing is None else str(thing)

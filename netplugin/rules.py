@@ -2,7 +2,7 @@
 
 import hashlib
 
-from netplugin import exposure, model, naming
+from netplugin import exposure, model, naming, pairs
 
 _LOOPBACK = "127.0.0.0/8"
 
@@ -153,10 +153,19 @@ def admissions(network: model.Network) -> tuple[tuple[str, ...], ...]:
     A host whose INPUT drops (ufw's does) would leave them without names. It is opened to them for that alone: one
     address and one port, and nobody else comes in by the bridge.
     """
-    if network.dns.address != network.address:
+    return _admitted(network, network.address) if network.dns.address == network.address else ()
+
+
+def admissions6(network: model.Network) -> tuple[tuple[str, ...], ...]:
+    """Return what `admissions` does at the bridge's IPv6 address: who has no other asks the same server there."""
+    if network.gateway6 is None or network.dns.address not in {network.address, network.gateway6}:
         return ()
+    return _admitted(network, network.gateway6)
+
+
+def _admitted(network: model.Network, address: pairs.Address | None) -> tuple[tuple[str, ...], ...]:
     comment = ("-m", "comment", "--comment", naming.mark(network.id), "-j", "ACCEPT")
-    to = ("-d", str(network.address), "-i", network.bridge)
+    to = ("-d", str(address), "-i", network.bridge)
     return tuple((*to, "-p", kind, "-m", kind, "--dport", str(network.dns.port), *comment) for kind in ("udp", "tcp"))
 
 

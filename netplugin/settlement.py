@@ -11,7 +11,7 @@ import logging
 import typing
 from collections.abc import Callable
 
-from netplugin import addressing, deadline, ipv6, model, naming, registrar, store
+from netplugin import addressing, deadline, ipv6, model, naming, pairs, registrar, store
 
 _log = logging.getLogger("fullhost")
 
@@ -44,7 +44,7 @@ class Settler:
     registrar: registrar.Registrar
     count: Callable[[str], None]
     told: dict[str, str] = dataclasses.field(default_factory=dict)
-    moved: dict[str, tuple[str, ipaddress.IPv4Address]] = dataclasses.field(default_factory=dict)
+    moved: dict[str, tuple[str, pairs.Pair]] = dataclasses.field(default_factory=dict)
 
     def pending(self) -> bool:
         """Tell whether there is an endpoint that the next look may settle."""
@@ -77,33 +77,27 @@ class Settler:
     def _settle(self, endpoint: model.Endpoint, attachment: model.Attachment, network: model.Network) -> None:
         try:
             name = self._name(endpoint, attachment, network)
-            address = self._address(endpoint, name, network)
-            address6 = self._address6(name, network)
-            if (address, address6) == (endpoint.address, endpoint.address6) and endpoint.name in {name, None}:
+            own = self._own(endpoint, name, network)
+            if own == endpoint.addresses and endpoint.name in {name, None}:
                 with self.store.transaction() as transaction:
-                    transaction.rename(network.id, address, name)
+                    transaction.rename(endpoint.id, name)
                     transaction.settle(endpoint.id)
-                    transaction.lease(network.id, name, address, address6)
+                    transaction.lease(network.id, name, own)
                 self.moved.pop(attachment.container or "", None)
                 self.count(f"settled.{endpoint.rung}")
             elif attachment.container is not None:
-                self._move(endpoint, attachment.container, name, (address, address6), network)
+                self._move(endpoint, attachment.container, name, own, network)
             self.told.pop(endpoint.id, None)
         except model.Cannot as error:
             if self.told.get(endpoint.id) != str(error):
                 self.count("settle.failed")
-                _log.warning("the endpoint %s keeps %s: %s", endpoint.id[:12], endpoint.address, error)
+                _log.warning("the endpoint %s keeps %s: %s", endpoint.id[:12], endpoint.addresses, error)
             self.told[endpoint.id] = str(error)
 
-    def _address(self, endpoint: model.Endpoint, name: str, network: model.Network) -> ipaddress.IPv4Address:
-        """Return the address of the name; one that the zone lacks is registered at the endpoint's, if that is free."""
+    def _own(self, endpoint: model.Endpoint, name: str, network: model.Network) -> pairs.Pair:
+        """Return what the name has; one that the zone lacks is registered at the endpoint's address, if it is free."""
         with deadline.within(deadline.WORK_SECONDS):
-            answers = self.zone.addresses(name, network)
-            return self.registrar.address(name, answers, network, at=endpoint.address)
-
-    def _address6(self, name: str, network: model.Network) -> ipaddress.IPv6Address | None:
-        with deadline.within(deadline.WORK_SECONDS):
-            return ipv6.asked(self.zone, name, network)
+            return self.registrar.give(ipv6.look_up(self.zone, name, network), network, at=endpoint.address)
 
     def _name(self, endpoint: model.Endpoint, attachment: model.Attachment, network: model.Network) -> str:
         """Return the name that the endpoint should have: the one in its option, else the container's own."""
@@ -116,7 +110,7 @@ class Settler:
         endpoint: model.Endpoint,
         container: str,
         name: str,
-        own: tuple[ipaddress.IPv4Address, ipaddress.IPv6Address | None],
+        own: pairs.Pair,
         network: model.Network,
     ) -> None:
         """Move the container, unless another one lives at the address: then it would only lose what it has.
@@ -124,36 +118,35 @@ class Settler:
         The address is remembered first, for an endpoint that is made while DNS is not asked; and nobody is moved to
         the same place twice, however often it is found elsewhere.
         """
-        address, address6 = own
         if endpoint.rung is model.Rung.ADDRESS:
             raise model.Cannot(
-                f"move {name} to {address}",
-                why=f"{endpoint.address} was asked for with it (--ip)",
-                hint=f"disconnect it, and: docker network connect --ip {address} NETWORK {name}",
+                f"move {name} to {own}",
+                why=f"{endpoint.addresses} was asked for with it (--ip)",
+                hint=f"disconnect it, and: docker network connect --ip {own.four} NETWORK {name}",
             )
         if network.ipam is model.Ipam.CHOSEN:
-            raise addressing.chosen(name, endpoint.address, address, network)
+            raise addressing.chosen(name, endpoint.address, own.four, network)
         for wish in own:
-            holder = None if wish is None else self.store.holder(endpoint.network_id, wish)
+            holder = self.store.holder(endpoint.network_id, wish)
             if holder is not None and holder.id != endpoint.id:
                 raise addressing.taken(name, holder, wish)
-        if self.moved.get(container) == (name, address):
+        if self.moved.get(container) == (name, own):
             raise model.Cannot(
-                f"move {name} to {address}",
+                f"move {name} to {own}",
                 why="it was moved there before, and is not there",
                 hint="see the engine's log, and start it again",
                 reason=model.Reason.CONFLICT,
             )
         move = self.engine.prepare(endpoint, container, name=name)
         if network.ipam is not model.Ipam.NULL:
-            move = dataclasses.replace(move, address=address)
+            move = dataclasses.replace(move, address=own.four)
         with self.store.transaction() as transaction:
-            transaction.lease(endpoint.network_id, name, address, address6)
+            transaction.lease(endpoint.network_id, name, own)
             transaction.begin(move)
-        self.moved[container] = (name, address)
+        self.moved[container] = (name, own)
         self._complete(move)
         self.count("moved")
-        _log.warning("moved %s from %s to its own address %s", name, endpoint.address, address)
+        _log.warning("moved %s from %s to its own address %s", name, endpoint.addresses, own)
 
     def _complete(self, move: model.Move) -> None:
         try:

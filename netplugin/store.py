@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 
-from netplugin import deadline, exposure, model, registration, rows, schema, transaction
+from netplugin import deadline, exposure, model, pairs, registration, rows, schema, transaction
 
 BUSY_SECONDS = 2.0  # how long a transaction waits for another one
 _WHAT = "keep the driver's state"
@@ -47,26 +47,36 @@ class Store:
         """Return an endpoint, or None."""
         return next(map(rows.endpoint, self._read("SELECT * FROM endpoint WHERE id = ?", endpoint_id)), None)
 
-    def holder(self, network_id: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> model.Endpoint | None:
+    def holder(self, network_id: str, address: pairs.Address) -> model.Endpoint | None:
         """Return the endpoint that has an address of the network, or None."""
         column = "address" if address.version == 4 else "address6"
         query = f"SELECT * FROM endpoint WHERE network_id = ? AND {column} = ?"  # noqa: S608 - one of two words
         return next(map(rows.endpoint, self._read(query, network_id, str(address))), None)
 
-    def held(self, network_id: str) -> frozenset[ipaddress.IPv4Address]:
-        """Return the addresses of a network that endpoints or registrations have."""
-        endpoints = {e.address for e in self.endpoints() if e.network_id == network_id}
-        return frozenset(endpoints | {r.address for r in self.registrations() if r.network_id == network_id})
+    def bearer(self, network_id: str, mac: str) -> model.Endpoint | None:
+        """Return an endpoint of the network that has a hardware address, or None."""
+        query = "SELECT * FROM endpoint WHERE network_id = ? AND mac = ?"
+        return next(map(rows.endpoint, self._read(query, network_id, mac)), None)
 
-    def leased(self, network_id: str, name: str) -> ipaddress.IPv4Address | None:
-        """Return the address that DNS gave the name the last time, or None."""
-        query = "SELECT address FROM lease WHERE network_id = ? AND name = ?"
-        return next((ipaddress.IPv4Address(str(row["address"])) for row in self._read(query, network_id, name)), None)
+    def held(self, network_id: str) -> frozenset[pairs.Address]:
+        """Return the addresses of a network that endpoints or registrations have, of both versions."""
+        owners = [(e.network_id, e.addresses) for e in self.endpoints()]
+        owners += [(r.network_id, r.addresses) for r in self.registrations()]
+        return frozenset(address for owner, given in owners if owner == network_id for address in given)
 
-    def leased6(self, network_id: str, name: str) -> ipaddress.IPv6Address | None:
-        """Return the IPv6 address that DNS gave the name the last time, or None."""
-        query = "SELECT address6 FROM lease WHERE network_id = ? AND name = ?"
-        return next((rows.address6(row["address6"]) for row in self._read(query, network_id, name)), None)
+    def leased(self, network_id: str, name: str) -> pairs.Pair | None:
+        """Return the addresses that DNS gave the name the last time, or None."""
+        query = "SELECT address, address6 FROM lease WHERE network_id = ? AND name = ?"
+        return next((rows.pair(row) for row in self._read(query, network_id, name)), None)
+
+    def is_elsewhere(self, endpoint: model.Endpoint) -> bool:
+        """Tell whether the endpoint's name has had an IPv6 address on another network, too."""
+        query = "SELECT 1 FROM lease WHERE name = ? AND network_id != ? AND address6 IS NOT NULL"
+        return bool(self._read(query, endpoint.name or "", endpoint.network_id))
+
+    def engine(self) -> str:
+        """Return the version of the engine, when it was told the last time; nothing where it never was."""
+        return next((str(row["version"]) for row in self._read("SELECT version FROM engine")), "")
 
     def lessee(self, network_id: str, address: ipaddress.IPv4Address) -> str | None:
         """Return a name to which DNS gave the address the last time, or None where there is none or several."""

@@ -118,10 +118,13 @@ class Tidier:
         with self.store.transaction() as transaction:
             transaction.register(dataclasses.replace(row, phase=_Phase.LEAVING))
         self.count("registered.left")
-        _log.warning("%s at %s goes from the zone: %s", row.host, row.address, why)
+        _log.warning("%s at %s goes from the zone: %s", row.host, row.addresses, why)
 
     def _release(self) -> None:
-        """Take out of the zones what is to go; a server that does not answer is asked once in a pass."""
+        """Take out of the zones what is to go; a server that does not answer is asked once in a pass.
+
+        One that refuses an update of one zone may make those of others.
+        """
         silent: set[model.Server] = set()
         for row in self.store.registrations():
             dead = row.phase is _Phase.CLAIMING and self.now() - row.created >= CLAIMED
@@ -131,7 +134,8 @@ class Tidier:
                 self.registrar.release(row)
                 self.told.pop(row.host, None)
             except model.Cannot as error:
-                silent.add(row.server)
+                if error.reason is model.Reason.UNAVAILABLE:
+                    silent.add(row.server)
                 self._tell(row.host, str(error))
 
     def _endpoint(self, row: registration.Registration) -> model.Endpoint | None:

@@ -1,9 +1,8 @@
 """What is written to the state file: each write a sentence of the use cases, committed together or not at all."""
 
-import ipaddress
 import typing
 
-from netplugin import exposure, model, registration, rows
+from netplugin import exposure, model, pairs, registration, rows
 
 
 class Connection(typing.Protocol):
@@ -44,20 +43,13 @@ class Transaction:
         """Note that the endpoint's name is known for sure, and that DNS gives it the endpoint's address."""
         self._connection.execute("UPDATE endpoint SET settled = 1 WHERE id = ?", (endpoint_id,))
 
-    def rename(self, network_id: str, address: ipaddress.IPv4Address, name: str) -> None:
-        """Give the endpoint at an address another name."""
-        query = "UPDATE endpoint SET name = ? WHERE network_id = ? AND address = ?"
-        self._connection.execute(query, (name, network_id, str(address)))
+    def rename(self, endpoint_id: str, name: str) -> None:
+        """Give an endpoint another name; one that is not there is fine."""
+        self._connection.execute("UPDATE endpoint SET name = ? WHERE id = ?", (name, endpoint_id))
 
-    def lease(
-        self,
-        network_id: str,
-        name: str,
-        address: ipaddress.IPv4Address,
-        address6: ipaddress.IPv6Address | None = None,
-    ) -> None:
+    def lease(self, network_id: str, name: str, given: pairs.Pair) -> None:
         """Remember what DNS gave the name, for when its server does not answer."""
-        self._insert("lease", (network_id, name, str(address), None if address6 is None else str(address6)))
+        self._insert("lease", (network_id, name, *rows.of_pair(given)))
 
     def begin(self, move: model.Move) -> None:
         """Note a move before its first step, so that it is completed whatever happens in between."""
@@ -88,6 +80,12 @@ class Transaction:
         """Give the driver its name, unless it has one."""
         query = "INSERT INTO identity SELECT ? WHERE NOT EXISTS (SELECT * FROM identity)"
         self._connection.execute(query, (owner,))
+
+    def meet(self, version: str) -> None:
+        """Remember which engine this is, for when it does not tell."""
+        self.lasting = True
+        self._connection.execute("DELETE FROM engine")
+        self._insert("engine", (version,))
 
     def seat(self, endpoint_id: str, sandbox: str) -> None:
         """Say in which sandbox the endpoint is."""

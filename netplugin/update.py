@@ -27,6 +27,8 @@ _ALGORITHMS = {
 }
 # RFC 2136, 2.2: a prerequisite does not hold. Everything else is a failure.
 _UNMET = {dns.rcode.YXDOMAIN, dns.rcode.YXRRSET, dns.rcode.NXRRSET, dns.rcode.NXDOMAIN}
+_FINAL = {dns.rcode.REFUSED, dns.rcode.NOTAUTH}  # nothing was changed, nor will be until somebody mends the server
+_IP6, _OF_64 = dns.name.from_text("ip6.arpa"), 16 + 3  # labels: half of the address's digits, ip6, arpa, root
 _SHORTEST_REVERSE = 4  # labels with the root's: in-addr.arpa itself is nobody's to update
 
 
@@ -94,7 +96,8 @@ class Updater:
             return False
         if code != dns.rcode.NOERROR:
             self._zones.clear()  # it may be that a zone was added or taken away
-            raise self._failed(what, server, self._told(code), zone)
+            final = model.Reason.INVALID if code in _FINAL else model.Reason.UNAVAILABLE
+            raise self._failed(what, server, self._told(code), zone, reason=final)
         return True
 
     def _zone(self, name: dns.name.Name, server: model.Server) -> dns.name.Name:
@@ -114,20 +117,27 @@ class Updater:
                 raise model.Cannot(
                     what,
                     why=f"the DNS server {server} serves none, and an address is claimed by its pointer",
-                    hint=f"add a zone such as {name.parent().to_text(omit_final_dot=True)}, for the key"
+                    hint=f"add a zone such as {_usual(name).to_text(omit_final_dot=True)}, for the key"
                     f" {self._key.name} to update",
-                    reason=model.Reason.UNAVAILABLE,
                 )
             self._zones[place] = found[0]
         return self._zones[place]
 
-    def _failed(self, what: str, server: model.Server, said: str, zone: dns.name.Name) -> model.Cannot:
+    def _failed(
+        self,
+        what: str,
+        server: model.Server,
+        said: str,
+        zone: dns.name.Name,
+        *,
+        reason: model.Reason = model.Reason.UNAVAILABLE,
+    ) -> model.Cannot:
         return model.Cannot(
             what,
             why=f"the DNS server {server} {said}",
             hint=f"see its log, and that the update-policy of the zone {zone.to_text(omit_final_dot=True)} grants"
             f" {self._key.name} zonesub ANY",
-            reason=model.Reason.UNAVAILABLE,
+            reason=reason,
         )
 
     def _told(self, code: dns.rcode.Rcode) -> str:
@@ -158,10 +168,17 @@ class Updater:
                 return f"gave no usable answer ({str(error)[:120] or type(error).__name__})"
 
 
+def _usual(name: dns.name.Name) -> dns.name.Name:
+    """Return the reverse zone that people make for an address: of the /24, or of the /64."""
+    return name.split(_OF_64)[1] if name.is_subdomain(_IP6) else name.parent()
+
+
 def _message(change: registration.Change, name: dns.name.Name, zone: dns.name.Name) -> dns.update.UpdateMessage:
     message = dns.update.UpdateMessage(zone)
     if change.absent:
         message.absent(name)
+    for kind in change.lacking:
+        message.absent(name, kind.value)
     for datum in change.present:
         message.present(name, datum.kind.value, datum.text)
     for kind in change.clear:

@@ -1,5 +1,6 @@
 """The zone that is the inventory: look a name up, transfer it all (dnspython). Bounded in time, always."""
 
+import collections
 import ipaddress
 from collections.abc import Iterable
 
@@ -12,7 +13,7 @@ import dns.resolver
 import dns.reversename
 import dns.zone
 
-from netplugin import deadline, inventory, model, registration
+from netplugin import deadline, inventory, model, pairs, registration
 
 LOOKUP_SECONDS = 2.0  # in all, with one repetition inside it
 TRANSFER_SECONDS = 2.0
@@ -54,16 +55,16 @@ def _addresses(host: str, kind: str, network: model.Network) -> list[str]:
 
 
 def records(network: model.Network) -> tuple[inventory.Record, ...]:
-    """Transfer the zone (AXFR, RFC 5936) and return its names with their addresses in the subnet."""
+    """Transfer the zone (AXFR, RFC 5936) and return its names with their addresses in the network, of both versions."""
     return _records(_transfer(network), network)
 
 
-def entries(network: model.Network) -> tuple[registration.Entry, ...]:
-    """Transfer the zone, and return its names with their addresses in the subnet and whose they are."""
+def entries(network: model.Network) -> tuple[inventory.Entry, ...]:
+    """Transfer the zone, and return its names with their addresses in the network and whose they are."""
     zone = _transfer(network)
     marks = _marks(zone)
     return tuple(
-        registration.Entry(name=record.name, addresses=record.addresses, owner=marks.get(record.name))
+        inventory.Entry(name=record.name, addresses=record.all, owner=marks.get(record.name))
         for record in _records(zone, network)
     )
 
@@ -129,15 +130,27 @@ def _resolver(network: model.Network, what: str) -> dns.resolver.Resolver:
 
 
 def _records(zone: dns.zone.Zone, network: model.Network) -> tuple[inventory.Record, ...]:
-    return tuple(sorted(_inside(zone, network), key=lambda record: record.name))
+    """Return the names of one label with what A and AAAA records they have in the network."""
+    four = dict(_inside(zone, dns.rdatatype.A, network.subnet))
+    six = {} if network.subnet6 is None else dict(_inside(zone, dns.rdatatype.AAAA, network.subnet6))
+    return tuple(
+        inventory.Record(
+            name=name,
+            addresses=tuple(sorted(map(ipaddress.IPv4Address, four.get(name, ())))),
+            addresses6=tuple(sorted(map(ipaddress.IPv6Address, six.get(name, ())))),
+        )
+        for name in sorted(four.keys() | six.keys())
+    )
 
 
-def _inside(zone: dns.zone.Zone, network: model.Network) -> Iterable[inventory.Record]:
-    """Yield the names of one label with what A records they have in the subnet."""
-    for name, rdataset in zone.iterate_rdatasets(dns.rdatatype.A):
-        inside = sorted(a for r in rdataset if (a := ipaddress.IPv4Address(r.address)) in network.subnet)
+def _inside(
+    zone: dns.zone.Zone, kind: dns.rdatatype.RdataType, subnet: ipaddress.IPv4Network | ipaddress.IPv6Network
+) -> Iterable[tuple[str, list[str]]]:
+    """Yield the names of one label with their addresses of a kind that are in the subnet, if there are any."""
+    for name, rdataset in zone.iterate_rdatasets(kind):
+        inside = [record.address for record in rdataset if ipaddress.ip_address(record.address) in subnet]
         if len(name) == 1 and name != dns.name.empty and not name.is_wild() and inside:
-            yield inventory.Record(name=name.to_text().lower(), addresses=tuple(inside))
+            yield name.to_text().lower(), inside
 
 
 def _texts(zone: dns.zone.Zone) -> Iterable[tuple[str, tuple[tuple[str, ...], ...]]]:
@@ -158,12 +171,12 @@ def _marks(zone: dns.zone.Zone) -> dict[str, str]:
     }
 
 
-def _shared(records: tuple[inventory.Record, ...]) -> list[ipaddress.IPv4Address]:
-    given = [address for record in records for address in record.addresses]
-    return sorted({address for address in given if given.count(address) > 1})
+def _shared(records: tuple[inventory.Record, ...]) -> list[pairs.Address]:
+    given = collections.Counter(address for record in records for address in record.all)
+    return [address for address, names in given.items() if names > 1]
 
 
-def pointer(address: ipaddress.IPv4Address, network: model.Network) -> str | None:
+def pointer(address: pairs.Address, network: model.Network) -> str | None:
     """Return the name in the domain that the PTR record of the address gives; None where there is no such."""
     what = f"look up the name of {address}"
     resolver = _resolver(network, what)

@@ -33,16 +33,17 @@ def list_names(world: worlds.World, *, as_json: bool) -> None:
 
 @dns.command()
 @click.argument("name")
-@click.argument("address", required=False)
+@click.argument("addresses", metavar="[ADDRESS]...", nargs=-1)
 @click.pass_obj
 @worlds.refusing
-def add(world: worlds.World, name: str, address: str | None) -> None:
-    """Write NAME into the zone with an ADDRESS, or with a free one: an A and a PTR record, or neither.
+def add(world: worlds.World, name: str, addresses: tuple[str, ...]) -> None:
+    """Write NAME into the zone with an ADDRESS, of IPv4, of IPv6, or one of each: A, AAAA and PTR records, or nothing.
 
-    It stays until it is removed: fhv start NAME makes its machine.
+    Without one it is a free one, of both versions where the network has both. A name that you wrote may get an address
+    of the version that it lacks. It stays until it is removed: fhv start NAME makes its machine.
     """
-    given = world.driver().add_name(_network(world), name, address)
-    click.echo(f"{name}: added at {given}")
+    given = world.driver().add_name(_network(world), name, addresses)
+    click.echo(f"{name}: added at {' '.join(given)}")
 
 
 @dns.command()
@@ -65,7 +66,9 @@ def rm(world: worlds.World, names: tuple[str, ...], *, yes: bool) -> None:
         )
     listed = ", ".join(called)
     keeping.consent(
-        (f"the A and PTR records of {listed} are lost.",), act=f"remove {listed} from the zone {domain}", yes=yes
+        (f"the addresses of {listed}, with their PTR records, are lost.",),
+        act=f"remove {listed} from the zone {domain}",
+        yes=yes,
     )
     failed = False
     for name in called:

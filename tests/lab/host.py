@@ -7,6 +7,7 @@ from tests.lab import commands, place, process
 
 SUBNET = "172.31.0.0/24"
 GATEWAY = "172.31.0.1"
+GATEWAY6 = "fd00:31::1"  # of networks that have IPv6
 BRIDGE = "br0"
 HOST_ADDRESS = "198.51.100.2"  # the host's address in the outside world's network
 OUTSIDE_ADDRESS = "198.51.100.1"

@@ -13,7 +13,7 @@ options {{
     pid-file none;
     session-keyfile none;
     listen-on port 53 {{ {gateway}; {wire}; 127.0.0.1; }};  // bridge and wire may come later: named sees them come
-    listen-on-v6 {{ none; }};
+    listen-on-v6 port 53 {{ {gateway6}; }};
     recursion no;
     dnssec-validation no;
     notify no;
@@ -95,7 +95,7 @@ class Nameserver:
         # A serial that always grows: named does not load a zone again whose serial has gone down.
         serial = max(int(time.time()), self._served[0] + 1)
         wire, peer = host.WIRE
-        addresses = {"gateway": host.GATEWAY, "wire": wire, "peer": peer}
+        addresses = {"gateway": host.GATEWAY, "gateway6": host.GATEWAY6, "wire": wire, "peer": peer}
         config = _OPTIONS.format(folder=self._folder, key=_KEY, secret=_SECRET, **addresses)
         for zone in served:
             file = self._folder / f"{zone.origin}.zone"

@@ -11,10 +11,12 @@ from launcher import (
     config,
     ending,
     exchange,
+    inventory,
     machines,
     making,
     model,
     openings,
+    pairs,
     recognition,
     specification,
     stock,
@@ -110,22 +112,22 @@ class Driver:
             warnings=self.warnings,
         )
 
-    def zone(self, network: str) -> model.Zone:
+    def zone(self, network: str) -> inventory.Zone:
         self._up()
         assert network == NETWORK
-        return model.Zone(
+        return inventory.Zone(
             domain="local",
             gateway=GATEWAY,
             subnet=SUBNET,
-            records=tuple(model.Record(name=name, addresses=(SUBNET[last],)) for name, last in self.names.items()),
+            records=tuple(inventory.Record(name=name, addresses=(SUBNET[last],)) for name, last in self.names.items()),
             pointers={SUBNET[last]: name for last, name in self.pointers.items()},
             texts=self.texts,
         )
 
-    def record(self, network: str, name: str) -> ipaddress.IPv4Address:
+    def record(self, network: str, name: str) -> pairs.Pair:
         self._up()
         assert network == NETWORK
-        return SUBNET[self.names[name]]
+        return pairs.Pair(four=SUBNET[self.names[name]])
 
 
 class Engine:
@@ -388,8 +390,7 @@ def operator(
         steps.append(f"{name} {step}")
 
     watch = booting.Watch(engine=engine, clock=Clock(), patience=10)
-    images = recognition.Recognition(depot or Depot())
-    ends = ending.Ending(engine=engine, driver=driver, report=report)
+    images, ends = recognition.Recognition(depot or Depot()), ending.Ending(engine=engine, driver=driver, report=report)
     return machines.Operator(
         engine=engine,
         maker=making.Maker(engine=engine, driver=driver, settings=settings, images=images),

@@ -23,11 +23,12 @@ class Driver(fakes.Driver):
             for name, at in self.names.items()
         )
 
-    def add_name(self, network: str, name: str, address: str | None) -> str:
+    def add_name(self, network: str, name: str, addresses: tuple[str, ...]) -> tuple[str, ...]:
         self._up()
         assert network == fakes.NETWORK
-        self.names = {**self.names, name: int((address or "172.31.0.9").rpartition(".")[2])}
-        return address or "172.31.0.9"
+        given = addresses or ("172.31.0.9",)
+        self.names = {**self.names, name: int(given[0].rpartition(".")[2])}
+        return given
 
     def remove_name(self, network: str, name: str) -> listed.Removed:
         self._up()
@@ -62,6 +63,8 @@ def test_a_name_is_added_with_an_address_or_without() -> None:
     assert _fhv("dns", "add", "wiki", driver=driver).stdout == "wiki: added at 172.31.0.9\n"
     assert _fhv("dns", "add", "docs", "172.31.0.77", driver=driver).stdout == "docs: added at 172.31.0.77\n"
     assert (driver.names["wiki"], driver.names["docs"]) == (9, 77)
+    said = _fhv("dns", "add", "both", "172.31.0.78", "fd00:31::78", driver=driver).stdout
+    assert said == "both: added at 172.31.0.78 fd00:31::78\n"
 
 
 def test_names_are_removed_when_told_to() -> None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from launcher import doctor, listed, model, surroundings
+from launcher import doctor, listed, model, pairs, surroundings
 from launcher.findings import Finding, Verdict
 from tests.launcher import fakes
 
@@ -42,7 +42,7 @@ class Surroundings:
     room: int | None = 8192
     mdns: bool = False
     turns: bool = True
-    address: ipaddress.IPv4Address | None = fakes.SUBNET[2]
+    address: pairs.Address | None = fakes.SUBNET[2]
 
     def routes(self) -> tuple[tuple[ipaddress.IPv4Network, str], ...]:
         return self.known
@@ -60,7 +60,7 @@ class Surroundings:
     def gives_turns(self) -> bool:
         return self.turns
 
-    def address_of(self, host: str) -> ipaddress.IPv4Address | None:
+    def address_of(self, host: str) -> pairs.Address | None:
         assert host == "web.local"
         return self.address
 

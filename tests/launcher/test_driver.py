@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from launcher import driver, model
+from launcher import driver, inventory, model, pairs
 
 _NETWORK = "f" * 64
 _STATUS = {
@@ -109,15 +109,36 @@ def test_the_zone_is_read_in_small_letters(tmp_path: pathlib.Path) -> None:
         zone = driver.Driver(tmp_path / "s").zone(_NETWORK)
     assert asked == [f"/v1/networks/{_NETWORK}/fleet"]
     address = ipaddress.IPv4Address("172.31.0.2")
-    assert zone.records == (model.Record(name="web", addresses=(address,)), model.Record(name="out", addresses=()))
+    assert zone.records == (
+        inventory.Record(name="web", addresses=(address,)),
+        inventory.Record(name="out", addresses=()),
+    )
     assert zone.pointers == {address: "web"}
     assert zone.texts == {"web": (("memory=2g", "cpus=1"), ("autostart=false",))}
 
 
 def test_a_record_is_an_address(tmp_path: pathlib.Path) -> None:
     with _answering(tmp_path / "s", 200, '{"name": "web", "address": "172.31.0.2"}') as asked:
-        assert driver.Driver(tmp_path / "s").record(_NETWORK, "web") == ipaddress.IPv4Address("172.31.0.2")
+        assert driver.Driver(tmp_path / "s").record(_NETWORK, "web") == pairs.pair("172.31.0.2", None)
     assert asked == [f"/v1/networks/{_NETWORK}/records/web"]
+
+
+def test_addresses_of_both_versions_are_read(tmp_path: pathlib.Path) -> None:
+    six = ipaddress.IPv6Address("fd00:31::2")
+    body = json.dumps({"name": "web", "address": None, "address6": "fd00:31::2"})
+    with _answering(tmp_path / "a", 200, body):
+        assert driver.Driver(tmp_path / "a").record(_NETWORK, "web") == pairs.Pair(six=six)
+    found = {**_FLEET, "subnet6": "fd00:31::/64", "gateway6": "fd00:31::1", "pointers": {"fd00:31::2": "WEB"}}
+    found["records"] = [{"name": "WEB", "addresses": ["172.31.0.2", "fd00:31::2"]}]
+    with _answering(tmp_path / "b", 200, json.dumps(found)):
+        zone = driver.Driver(tmp_path / "b").zone(_NETWORK)
+    assert [(record.name, record.pair) for record in zone.records] == [("web", pairs.pair("172.31.0.2", str(six)))]
+    assert (zone.pointers, zone.where) == ({six: "web"}, "172.31.0.0/24 or fd00:31::/64")
+    assert zone.gateways == {ipaddress.IPv4Address("172.31.0.1"), ipaddress.IPv6Address("fd00:31::1")}
+    alone = json.dumps(_STATUS).replace('"address": "172.31.0.2"', f'"address": null, "address6": "{six}"')
+    with _answering(tmp_path / "c", 200, alone):
+        (endpoint,) = driver.Driver(tmp_path / "c").status().endpoints
+    assert (endpoint.address, endpoint.addresses) == (None, pairs.Pair(six=six))
 
 
 def test_the_sentence_of_a_refusal_is_the_drivers_own(tmp_path: pathlib.Path) -> None:

@@ -6,7 +6,7 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
-from launcher import fleet, model
+from launcher import fleet, inventory, model
 
 _SUBNET = ipaddress.IPv4Network("172.31.0.0/24")
 _GATEWAY = ipaddress.IPv4Address("172.31.0.1")
@@ -33,13 +33,13 @@ def _address(last: int) -> ipaddress.IPv4Address:
     return _SUBNET[last]
 
 
-def _zone(names: dict[str, list[int]], pointers: dict[int, str] | None = None) -> model.Zone:
-    return model.Zone(
+def _zone(names: dict[str, list[int]], pointers: dict[int, str] | None = None) -> inventory.Zone:
+    return inventory.Zone(
         domain="local",
         gateway=_GATEWAY,
         subnet=_SUBNET,
         records=tuple(
-            model.Record(name=name, addresses=tuple(map(_address, lasts))) for name, lasts in sorted(names.items())
+            inventory.Record(name=name, addresses=tuple(map(_address, lasts))) for name, lasts in sorted(names.items())
         ),
         pointers={_address(last): name for last, name in (pointers or {}).items()},
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from launcher import model, rivalry
+from launcher import inventory, model, rivalry
 from tests.launcher import fakes
 from tests.launcher.test_machines import _operator
 
@@ -39,7 +39,7 @@ class Hasty(Rival):
 class Closed(fakes.Driver):
     """A driver whose name server transfers no zone."""
 
-    def zone(self, network: str) -> model.Zone:
+    def zone(self, network: str) -> inventory.Zone:
         assert network == fakes.NETWORK
         raise SILENT
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from launcher import inits, model
+from launcher import advice, inits, model
 
 _OLD_V1 = model.Host(engine=(20, 10), cgroup=1, apparmor=True)
 _OLD_V2 = model.Host(engine=(26, 1), cgroup=2, apparmor=False)
@@ -149,8 +149,8 @@ def test_runit_is_told_before_each_boot_to_give_no_respite(host: model.Host) -> 
 
 def test_an_init_that_the_host_does_not_suit_gets_a_hint_that_says_so() -> None:
     said = "[!!!!!!] Detected unsupported legacy cgroup hierarchy, refusing execution.\nExiting PID 1..."
-    assert inits.advice(said).startswith("systemd 258 and later boot on cgroup v2 only: ")
-    assert "sysctl fs.inotify.max_user_instances=8192" in inits.advice(
+    assert advice.of_console(said).startswith("systemd 258 and later boot on cgroup v2 only: ")
+    assert "sysctl fs.inotify.max_user_instances=8192" in advice.of_console(
         "Failed to create control group inotify object: Too many open files\nFailed to allocate manager object"
     )
-    assert inits.advice("Kernel panic") == ""
+    assert advice.of_console("Kernel panic") == ""

@@ -57,6 +57,19 @@ def host(root: pathlib.Path, by: nameservice.Manager, *, loopback: int = 1053) -
     return resolving.Resolver(commands=Commands(), root=root)
 
 
+@pytest.mark.parametrize(
+    ("prefix", "reverse"),
+    [
+        (None, ()),
+        ("fd00:31::/64", ("0.0.0.0.0.0.0.0.1.3.0.0.0.0.d.f.ip6.arpa",)),
+        ("2001:db8::/62", ("0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa",)),
+    ],
+)
+def test_the_names_of_addresses_of_either_version_are_asked_for(prefix: str | None, reverse: tuple[str, ...]) -> None:
+    wish = nameservice.wish(dataclasses.replace(NETWORK, subnet6=prefix), loopback=True)
+    assert wish.domains == ("lab.example", "0.31.172.in-addr.arpa", *reverse)
+
+
 def everything(root: pathlib.Path) -> dict[str, str]:
     return {str(path.relative_to(root)): path.read_text() for path in sorted(root.rglob("*")) if path.is_file()}
 

@@ -3,7 +3,7 @@
 import dataclasses
 import threading
 
-from launcher import config, model, resuming
+from launcher import config, inventory, model, resuming
 from tests.launcher import fakes
 
 ZONE = {"host": 1, "web": 2, "db": 3, "cache": 4}
@@ -95,7 +95,7 @@ def test_a_circle_is_told_once_and_holds_nobody() -> None:
 
 def test_a_zone_that_cannot_be_read_or_has_a_machine_no_more_holds_nobody() -> None:
     class Closed(fakes.Driver):
-        def zone(self, network: str) -> model.Zone:
+        def zone(self, network: str) -> inventory.Zone:
             raise model.Cannot("cannot transfer the zone local")
 
     engine = Engine(fakes.machine("web"), fakes.machine("db"), held=("web", "db"))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from launcher import exchange, model, parcel, rivalry, snapshots, specification, upkeep
+from launcher import exchange, inventory, model, parcel, rivalry, snapshots, specification, upkeep
 from tests.launcher import fakes
 
 _ZONE = {"web": 2, "db": 3}
@@ -170,7 +170,7 @@ def test_a_zone_that_is_not_seen_is_what_is_told(act: str) -> None:
     assert (engine.containers, engine.made) == ({"web": _web()}, [])
 
 
-def _unseen(network: str) -> model.Zone:
+def _unseen(network: str) -> inventory.Zone:
     assert network
     raise model.Cannot("cannot transfer the zone local")
 

@@ -27,11 +27,12 @@ NETWORK = model.Network(
     stale=model.Stale.SERVE,
     created=datetime.datetime(2026, 11, 24, 10, 0, tzinfo=datetime.UTC),
 )
+ADDRESS = ipaddress.IPv4Address("172.31.0.2")
 ENDPOINT = model.Endpoint(
     id="ab" * 32,
     network_id=NETWORK.id,
     name="web",
-    address=ipaddress.IPv4Address("172.31.0.2"),
+    address=ADDRESS,
     mac="02:66:ac:1f:00:02",
     rung=model.Rung.OPTION,
     source=model.Source.DNS,

@@ -17,10 +17,12 @@ from netplugin import (
     exposure,
     inventory,
     ipam,
+    ipv6,
     keeper,
     model,
     naming,
     networks,
+    pairs,
     publishing,
     records,
     registrar,
@@ -182,17 +184,17 @@ class World:
         return tuple(ipaddress.IPv6Address(text) for text in self.zone6.get(host, ()))
 
     def records(self, network: model.Network) -> tuple[inventory.Record, ...]:
-        return tuple(inventory.Record(name=name, addresses=self.addresses(name, network)) for name in self.zone)
+        return tuple(ipv6.look_up(self, name, network) for name in self.zone | self.zone6)
 
-    def entries(self, network: model.Network) -> tuple[registration.Entry, ...]:
+    def entries(self, network: model.Network) -> tuple[inventory.Entry, ...]:
         self._ask("dns")
         found = self.records(network)
-        return tuple(registration.Entry(name=r.name, addresses=r.addresses, owner=None) for r in found)
+        return tuple(inventory.Entry(name=r.name, addresses=r.all, owner=None) for r in found)
 
-    def pointer(self, address: ipaddress.IPv4Address, network: model.Network) -> str | None:
+    def pointer(self, address: pairs.Address, network: model.Network) -> str | None:
         self._ask("dns")
         assert network.domain
-        named = (name for name, given in self.zone.items() if str(address) in given)
+        named = (name for zone in (self.zone, self.zone6) for name, given in zone.items() if str(address) in given)
         return None if self.unpointed else next(named, None)
 
     def fleet(self, network: model.Network) -> inventory.Fleet:
@@ -279,6 +281,7 @@ def drive(world: World, state: store.Store, now: Callable[[], datetime.datetime]
     return driver.Driver(
         store=state,
         links=world,
+        engine=world,
         assigner=assigner,
         agreement=agreement.Agreement(store=state, assigner=assigner),
         publisher=publish(world, state),

@@ -200,6 +200,8 @@ class TestQuestions:
             "domain": "local",
             "gateway": "172.31.0.1",
             "subnet": "172.31.0.0/24",
+            "subnet6": None,
+            "gateway6": None,
             "serial": 3,
             "records": [{"name": "web", "addresses": ["172.31.0.2"]}],
             "pointers": {"172.31.0.2": "web"},

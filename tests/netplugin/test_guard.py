@@ -11,13 +11,13 @@ from pyroute2 import netns
 
 from netplugin import frames, guard, links, model, naming, pins
 from tests.lab import spoofs, wire
-from tests.netplugin.conftest import ENDPOINT, NETWORK
+from tests.netplugin.conftest import ADDRESS, ENDPOINT, NETWORK
 
-OTHER = dataclasses.replace(
-    ENDPOINT, id="cd" * 32, name="db", address=ipaddress.IPv4Address("172.31.0.3"), mac="02:66:ac:1f:00:03"
-)
-ME = spoofs.Who(mac=ENDPOINT.mac, ip=ENDPOINT.address)
-THEM = spoofs.Who(mac=OTHER.mac, ip=OTHER.address)
+OTHER = dataclasses.replace(ENDPOINT, id="cd" * 32, name="db", address=ADDRESS + 1, mac="02:66:ac:1f:00:03")
+SIX = ipaddress.IPv6Address("fd00:31::6")
+ALONE = dataclasses.replace(ENDPOINT, name="six", address=None, address6=SIX, mac=naming.mac(SIX))
+ME = spoofs.Who(mac=ENDPOINT.mac, ip=ADDRESS)
+THEM = spoofs.Who(mac=OTHER.mac, ip=ADDRESS + 1)
 GATEWAY = spoofs.Who(mac=naming.mac(NETWORK.gateway), ip=NETWORK.gateway)
 
 
@@ -37,7 +37,9 @@ def plug(endpoint: model.Endpoint, network: model.Network) -> str:
     space = f"fhtest-{os.getpid()}-{endpoint.name}"
     netns.create(space)
     shown("ip", "link", "set", veth.peer, "netns", space, "name", "eth0", "address", endpoint.mac)
-    shown("ip", "-n", space, "address", "add", f"{endpoint.address}/24", "dev", "eth0")
+    for address in endpoint.addresses:
+        words = [f"{address}/24", "dev", "eth0"] if address.version == 4 else [f"{address}/64", "dev", "eth0", "nodad"]
+        shown("ip", "-n", space, "address", "add", *words)
     shown("ip", "-n", space, "link", "set", "eth0", "up")
     return space
 
@@ -56,22 +58,27 @@ class Segment:
         return {frame.what for frame in sent if any(frame.mark in octets for octets in came)}
 
 
-def segment(network: model.Network, *, antispoof: bool = True) -> Iterator[Segment]:
+def segment(network: model.Network, *, antispoof: bool = True, mine: model.Endpoint = ENDPOINT) -> Iterator[Segment]:
     links.ensure_bridge(network)
     needed = guard.standing()
     guard.repair(pins.repairs((), needed, needed=antispoof))
-    both = [dataclasses.replace(one, antispoof=antispoof) for one in (ENDPOINT, OTHER)]
-    mine, theirs = (plug(one, network) for one in both)
+    both = [dataclasses.replace(one, antispoof=antispoof) for one in (mine, OTHER)]
+    spaces = [plug(one, network) for one in both]
     try:
-        yield Segment(mine=mine, theirs=theirs)
+        yield Segment(mine=spaces[0], theirs=spaces[1])
     finally:
-        for space in (mine, theirs):
+        for space in spaces:
             netns.remove(space)
 
 
 @pytest.fixture
 def pinned(namespace: str) -> Iterator[Segment]:
     yield from segment(NETWORK)
+
+
+@pytest.fixture
+def pinned6(namespace: str) -> Iterator[Segment]:
+    yield from segment(NETWORK, mine=ALONE)
 
 
 @pytest.fixture
@@ -98,6 +105,22 @@ def test_what_is_honest_arrives(pinned: Segment) -> None:
     sent = spoofs.honest(ME, THEM)
     assert pinned.arriving(sent) == {frame.what for frame in sent}
     assert guard.stopped() == ()
+
+
+def test_who_has_ipv6_alone_sends_nothing_of_ipv4_and_its_own_of_ipv6(pinned6: Segment) -> None:
+    """Nor from an IPv4 address that it gave itself: it was given none."""
+    me = spoofs.Who(mac=ALONE.mac, ip=ADDRESS)
+    mine = spoofs.honest(me, THEM)
+    four = {frame.what for frame in mine if frame.what.startswith(("IPv4", "ARP")) and "for none" not in frame.what}
+    assert len(four) == 6
+    assert pinned6.arriving(spoofs.spoofs(me, THEM, GATEWAY)) == set()
+    assert pinned6.arriving(mine) == {frame.what for frame in mine} - four
+    told = {found.why for found in guard.stopped()}
+    assert {frames.Why.IPV4, frames.Why.ARP, frames.Why.IPV6, frames.Why.NEIGHBOUR} <= told
+    own, other = (
+        spoofs._own(f"from {address}", me, spoofs._ipv6(address, 17, spoofs._udp(9, 9))) for address in (SIX, SIX + 1)
+    )
+    assert pinned6.arriving(spoofs._marked(b"WORLD", own, other)) == {f"from {SIX}"}
 
 
 def test_an_open_machine_sends_what_it_likes(open_one: Segment) -> None:

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from netplugin import driver, firewall, ipv6, links, model, options, protocol, rules, store
+from netplugin import driver, firewall, ipv6, links, model, options, pairs, protocol, rules, store
 from tests.netplugin import fakes
 from tests.netplugin.conftest import ENDPOINT, NETWORK, Clock
 
@@ -123,6 +123,28 @@ table ip6 fullhost-1f1f1f1f1f1f {
         tuple(f"-d fd00:31::/64 -o br0 -m conntrack --ctstate RELATED,ESTABLISHED {MARK}".split()),
         tuple(f"-i br0 -o br0 {MARK}".split()),
     )
+
+
+@pytest.mark.parametrize(
+    ("dns", "admitted"), [("172.31.0.1", True), ("fd00:31::1", True), ("127.0.0.1", False), ("fd00:31::53", False)]
+)
+def test_the_name_server_at_the_gateway_is_asked_by_ipv6_too(dns: str, *, admitted: bool) -> None:
+    network = dataclasses.replace(DUAL, dns=model.Server(address=ipaddress.ip_address(dns), port=53))
+    words = [f"-d fd00:31::1 -i br0 -p {kind} -m {kind} --dport 53 {MARK}" for kind in ("udp", "tcp")]
+    assert [" ".join(rule) for rule in rules.admissions6(network)] == (words if admitted else [])
+    assert rules.admissions6(dataclasses.replace(network, subnet6=None, gateway6=None)) == ()
+
+
+@pytest.mark.usefixtures("namespace")
+def test_a_host_whose_input_drops_lets_ipv6_ask_for_names() -> None:
+    network = dataclasses.replace(DUAL, dns=model.Server(address=NETWORK.gateway, port=53))
+    firewall.ensure(network)
+    assert firewall.missing(network) == ()
+    subprocess.run(["ip6tables", "-F", "INPUT"], check=True)
+    assert len(firewall.missing(network)) == 2
+    firewall.ensure(network)
+    firewall.delete(network.id)
+    assert "fullhost" not in subprocess.run(["ip6tables-save"], check=True, capture_output=True, text=True).stdout
 
 
 def test_a_routed_prefix_is_neither_translated_nor_closed() -> None:
@@ -250,13 +272,13 @@ class TestEndpoint:
         world.zone6["web"] = (str(DB),)
         settler.settle()
         assert world.moved == [("c0", "web")]
-        assert use.store.leased6(DUAL.id, "web") == DB
+        assert use.store.leased(DUAL.id, "web") == pairs.Pair(four=ENDPOINT.address, six=DB)
 
 
 def test_a_lease_without_an_ipv6_address_is_one(tmp_path: pathlib.Path) -> None:
     state = store.Store(tmp_path / "driver.db")
     with state.transaction() as writes:
         writes.add_network(NETWORK)
-        writes.lease(NETWORK.id, "web", ENDPOINT.address)
-    assert state.leased6(NETWORK.id, "web") is None
-    assert state.leased6(NETWORK.id, "db") is None
+        writes.lease(NETWORK.id, "web", ENDPOINT.addresses)
+    assert state.leased(NETWORK.id, "web") == ENDPOINT.addresses
+    assert state.leased(NETWORK.id, "db") is None

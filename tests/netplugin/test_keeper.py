@@ -8,7 +8,7 @@ import pytest
 
 from netplugin import exposure, keeper, model, naming, parents, store
 from tests.netplugin import fakes
-from tests.netplugin.conftest import ENDPOINT, NETWORK, Clock
+from tests.netplugin.conftest import ADDRESS, ENDPOINT, NETWORK, Clock
 
 HOST_END = naming.veth(ENDPOINT.id).host
 HERE = model.Port(bridge="br0", peer=model.Whereabouts.HERE)
@@ -256,7 +256,7 @@ def test_an_endpoint_of_this_life_may_be_in_the_making_for_as_long_as_a_call_tak
     keep: keeper.Keeper, world: fakes.World, clock: Clock
 ) -> None:
     keep.keep()
-    young = dataclasses.replace(ENDPOINT, id="cd" * 32, address=ENDPOINT.address + 1, created=clock())
+    young = dataclasses.replace(ENDPOINT, id="cd" * 32, address=ADDRESS + 1, created=clock())
     with keep.store.transaction() as transaction:
         transaction.add_endpoint(young)
     world.links[naming.veth(young.id).host] = HERE

@@ -11,7 +11,7 @@ from netplugin import model, records, registrar, registration, zone
 from tests.netplugin import fakes
 from tests.netplugin import test_registration as registrations
 from tests.netplugin.conftest import ENDPOINT
-from tests.netplugin.test_registration import REGISTERING, dig, driver
+from tests.netplugin.test_registration import REGISTERING, dig, driver, give
 
 named, one = registrations.named, registrations.one
 ID = REGISTERING.id
@@ -50,8 +50,8 @@ def _listed(use: records.Records) -> dict[str, tuple[dict[str, str | None], str 
 
 
 def test_names_are_listed_with_pointers_and_whose_they_are(use: records.Records, tmp_path: pathlib.Path) -> None:
-    own = str(use.registrar.address("scratch", (), REGISTERING))
-    other = str(driver(tmp_path, "two").address("far", (), REGISTERING))
+    own = str(give(use.registrar, "scratch"))
+    other = str(give(driver(tmp_path, "two"), "far"))
     assert _listed(use) == {
         "host": ({"172.31.0.1": "host"}, None, False),
         "web": ({"172.31.0.2": "web"}, None, False),
@@ -61,17 +61,17 @@ def test_names_are_listed_with_pointers_and_whose_they_are(use: records.Records,
 
 
 def test_a_name_is_added_with_a_free_address_beyond_the_range_and_bears_no_mark(use: records.Records) -> None:
-    assert use.add(ID, {"name": "Wiki.local"}) == {"name": "wiki", "address": "172.31.0.3"}
+    assert use.add(ID, {"name": "Wiki.local"}) == {"name": "wiki", "addresses": ["172.31.0.3"]}
     assert (dig("wiki.local"), dig("-x", "172.31.0.3")) == (["172.31.0.3"], ["wiki.local."])
     assert dig("wiki.local", "TXT") == []
-    assert use.add(ID, {"name": "docs"})["address"] == "172.31.0.4"
+    assert use.add(ID, {"name": "docs"})["addresses"] == ["172.31.0.4"]
 
 
 def test_a_name_is_added_with_the_address_that_is_asked_for(use: records.Records) -> None:
-    assert use.add(ID, {"name": "wiki", "address": "172.31.0.77"})["address"] == "172.31.0.77"
+    assert use.add(ID, {"name": "wiki", "addresses": ["172.31.0.77"]})["addresses"] == ["172.31.0.77"]
     use.remove(ID, {"name": "wiki"})
     assert (dig("wiki.local"), dig("-x", "172.31.0.77")) == ([], [])
-    assert use.add(ID, {"name": "docs", "address": "172.31.0.77"})["address"] == "172.31.0.77"
+    assert use.add(ID, {"name": "docs", "addresses": ["172.31.0.77"]})["addresses"] == ["172.31.0.77"]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_what_cannot_be_added_is_refused_and_changes_nothing(
         transaction.add_endpoint(busy)
     before = dig("local", "AXFR"), dig("31.172.in-addr.arpa", "AXFR")
     with pytest.raises(model.Cannot, match=why):
-        use.add(ID, {"name": name, "address": address})
+        use.add(ID, {"name": name, "addresses": [address] if address else None})
     after = dig("local", "AXFR"), dig("31.172.in-addr.arpa", "AXFR")
     assert [_serialless(zone) for zone in after] == [_serialless(zone) for zone in before]
 
@@ -105,15 +105,15 @@ def _serialless(zone: list[str]) -> list[str]:
 
 
 def test_a_pointer_that_a_person_wrote_before_is_taken_for_the_name_s(use: records.Records) -> None:
-    use.add(ID, {"name": "wiki", "address": "172.31.0.77"})
+    use.add(ID, {"name": "wiki", "addresses": ["172.31.0.77"]})
     struck = registration.strike("wiki.local.", (ipaddress.IPv4Address("172.31.0.77"),), "local")
     assert use.registrar.updater(REGISTERING, "wiki").send(struck, REGISTERING.dns)
     assert (dig("wiki.local"), dig("-x", "172.31.0.77")) == ([], ["wiki.local."])
-    assert use.add(ID, {"name": "wiki", "address": "172.31.0.77"})["address"] == "172.31.0.77"
+    assert use.add(ID, {"name": "wiki", "addresses": ["172.31.0.77"]})["addresses"] == ["172.31.0.77"]
 
 
 def test_a_name_of_a_person_and_one_of_ours_are_removed_with_their_pointers(use: records.Records) -> None:
-    own = str(use.registrar.address("scratch", (), REGISTERING))
+    own = str(give(use.registrar, "scratch"))
     assert use.remove(ID, {"name": "scratch.local"}) == {"name": "scratch", "addresses": [own], "left": []}
     assert use.remove(ID, {"name": "web"}) == {"name": "web", "addresses": ["172.31.0.2"], "left": []}
     assert set(_listed(use)) == {"host"}
@@ -122,7 +122,7 @@ def test_a_name_of_a_person_and_one_of_ours_are_removed_with_their_pointers(use:
 
 
 def test_what_is_in_use_or_not_ours_is_not_removed(use: records.Records, tmp_path: pathlib.Path) -> None:
-    far = str(driver(tmp_path, "two").address("far", (), REGISTERING))
+    far = str(give(driver(tmp_path, "two"), "far"))
     with use.store.transaction() as transaction:
         transaction.add_endpoint(dataclasses.replace(ENDPOINT, name="web"))
     for name, why in {

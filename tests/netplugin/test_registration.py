@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from netplugin import model, registrar, registration, store, tidying, update, zone
+from netplugin import inventory, model, registrar, registration, store, tidying, update, zone
 from tests.netplugin import fakes
 from tests.netplugin.conftest import ENDPOINT, NETWORK, Clock
 
@@ -87,6 +87,20 @@ def driver(tmp_path: pathlib.Path, name: str, network: model.Network = REGISTERI
     )
 
 
+def give(
+    of: registrar.Registrar,
+    name: str,
+    *answers: ipaddress.IPv4Address,
+    network: model.Network = REGISTERING,
+    at: ipaddress.IPv4Address | None = None,
+) -> ipaddress.IPv4Address:
+    """Have a name that DNS gives the answers registered if it has to be, on a network without IPv6."""
+    given = of.give(inventory.Record(name=name, addresses=answers), network, at=at)
+    assert given.six is None
+    assert given.four is not None
+    return given.four
+
+
 def rows(of: registrar.Registrar) -> list[tuple[str, str]]:
     return [(row.name, row.phase.value) for row in of.store.registrations()]
 
@@ -114,7 +128,7 @@ def pass_by(tidier: tidying.Tidier, seconds: float) -> None:
 
 
 def test_a_name_is_registered_with_its_pointer_and_a_mark(one: registrar.Registrar) -> None:
-    address = one.address("scratch", (), REGISTERING)
+    address = give(one, "scratch")
     assert address in NETWORK.range
     assert dig("scratch.local") == [str(address)]
     assert dig("-x", str(address)) == ["scratch.local."]
@@ -125,22 +139,22 @@ def test_a_name_is_registered_with_its_pointer_and_a_mark(one: registrar.Registr
 
 def test_what_the_zone_lists_or_the_network_refuses_is_not_registered(one: registrar.Registrar) -> None:
     listed_address = ipaddress.IPv4Address("172.31.0.2")
-    assert one.address("web", (listed_address,), REGISTERING) == listed_address
+    assert give(one, "web", listed_address) == listed_address
     with pytest.raises(model.Cannot, match=r"has no A record for scratch\.local"):
-        one.address("scratch", (), NETWORK)
+        give(one, "scratch", network=NETWORK)
     assert rows(one) == []
 
 
 def test_an_address_that_an_endpoint_has_is_kept_if_it_is_free(one: registrar.Registrar) -> None:
     has = ipaddress.IPv4Address("172.31.0.201")
-    assert one.address("scratch", (), REGISTERING, at=has) == has
-    assert one.address("other", (), REGISTERING, at=has) != has
+    assert give(one, "scratch", at=has) == has
+    assert give(one, "other", at=has) != has
 
 
 @pytest.mark.parametrize("name", ["mail", "note"])
 def test_a_name_with_records_of_a_person_is_never_touched(one: registrar.Registrar, name: str) -> None:
     with pytest.raises(model.Cannot, match=rf"cannot register {name}\.local: the zone has records of that name"):
-        one.address(name, (), REGISTERING)
+        give(one, name)
     assert dig(f"{name}.local") == []
     assert rows(one) == [], "and its pointer was given back"
 
@@ -149,14 +163,14 @@ def test_an_address_with_a_pointer_of_a_person_is_left_alone(named: Named, tmp_p
     narrow = dataclasses.replace(REGISTERING, range=ipaddress.IPv4Network("172.31.0.2/32"))
     one = driver(tmp_path, "one", narrow)
     with pytest.raises(model.Cannot, match=r"the range 172\.31\.0\.2/32 has no free address"):
-        one.address("scratch", (), narrow)
+        give(one, "scratch", network=narrow)
     assert dig("-x", "172.31.0.2") == ["web.local."]
 
 
 def test_two_drivers_register_two_hundred_names_at_once(named: Named, tmp_path: pathlib.Path) -> None:
     drivers = [driver(tmp_path, "one", WIDE), driver(tmp_path, "two", WIDE)]
     with concurrent.futures.ThreadPoolExecutor(40) as threads:
-        given = list(threads.map(lambda n: drivers[n % 2].address(f"m{n}", (), WIDE), range(200)))
+        given = list(threads.map(lambda n: give(drivers[n % 2], f"m{n}", network=WIDE), range(200)))
     assert len(set(given)) == 200
     records = {record.name: record.addresses for record in zone.records(WIDE)}
     assert {f"m{n}": (address,) for n, address in enumerate(given)}.items() <= records.items()
@@ -164,12 +178,12 @@ def test_two_drivers_register_two_hundred_names_at_once(named: Named, tmp_path: 
 
 def test_one_name_is_of_one_host(one: registrar.Registrar, tmp_path: pathlib.Path) -> None:
     two = driver(tmp_path, "two")
-    address = one.address("scratch", (), REGISTERING)
+    address = give(one, "scratch")
     with pytest.raises(model.Cannot, match="another host registered it meanwhile"):
-        two.address("scratch", (), REGISTERING)
+        give(two, "scratch")
     with pytest.raises(model.Cannot, match="the driver one of another host has registered it"):
-        two.address("scratch", (address,), REGISTERING)
-    assert one.address("scratch", (address,), REGISTERING) == address
+        give(two, "scratch", address)
+    assert give(one, "scratch", address) == address
     assert dig("scratch.local") == [str(address)]
     assert rows(two) == []
 
@@ -183,7 +197,7 @@ def test_who_has_no_key_or_another_is_told_so(one: registrar.Registrar) -> None:
     ]
     for key, why in cases:
         with pytest.raises(model.Cannot, match=why):
-            dataclasses.replace(one, update=key).address("scratch", (), REGISTERING)
+            give(dataclasses.replace(one, update=key), "scratch")
     assert dig("scratch.local") == []
 
 
@@ -192,13 +206,13 @@ def test_without_a_reverse_zone_it_is_said(named: Named, tmp_path: pathlib.Path)
         REGISTERING, subnet=ipaddress.IPv4Network("10.0.0.0/24"), range=ipaddress.IPv4Network("10.0.0.128/25")
     )
     with pytest.raises(model.Cannot, match=r"cannot find the reverse zone of .*\.0\.0\.10\.in-addr\.arpa"):
-        driver(tmp_path, "one", away).address("scratch", (), away)
+        give(driver(tmp_path, "one", away), "scratch", network=away)
 
 
 def test_what_is_left_half_done_while_dns_hangs_goes_later(
     one: registrar.Registrar, tidier: tidying.Tidier, named: Named
 ) -> None:
-    one.address("first", (), REGISTERING)  # it knows the reverse zone now
+    give(one, "first")  # it knows the reverse zone now
     listed(tidier, dataclasses.replace(CONTAINER, name="first"))
     os.kill(named.pid, signal.SIGSTOP)
     one.withdraw(one.store.registrations()[0])
@@ -212,7 +226,7 @@ def test_what_is_left_half_done_while_dns_hangs_goes_later(
 
 
 def test_a_claim_of_a_driver_that_died_is_taken_back(one: registrar.Registrar, tidier: tidying.Tidier) -> None:
-    address = one.address("scratch", (), REGISTERING)
+    address = give(one, "scratch")
     with one.store.transaction() as transaction:
         (row,) = one.store.registrations()
         transaction.register(dataclasses.replace(row, phase=registration.Phase.CLAIMING))
@@ -223,7 +237,7 @@ def test_a_claim_of_a_driver_that_died_is_taken_back(one: registrar.Registrar, t
 
 
 def test_it_goes_when_its_container_is_removed_and_not_before(one: registrar.Registrar, tidier: tidying.Tidier) -> None:
-    address = one.address("scratch", (), REGISTERING)
+    address = give(one, "scratch")
     endpoint = dataclasses.replace(ENDPOINT, name="scratch", address=address, rung=model.Rung.CANDIDATE)
     with one.store.transaction() as transaction:
         transaction.add_endpoint(endpoint)
@@ -247,7 +261,7 @@ def test_it_goes_when_its_container_is_removed_and_not_before(one: registrar.Reg
 
 
 def test_it_follows_a_container_that_is_renamed(one: registrar.Registrar, tidier: tidying.Tidier) -> None:
-    address = one.address("scratch", (), REGISTERING)
+    address = give(one, "scratch")
     endpoint = dataclasses.replace(ENDPOINT, name="scratch", address=address, rung=model.Rung.CANDIDATE)
     with one.store.transaction() as transaction:
         transaction.add_endpoint(endpoint)
@@ -268,7 +282,7 @@ def test_it_follows_a_container_that_is_renamed(one: registrar.Registrar, tidier
 
 
 def test_what_a_person_changed_stays(one: registrar.Registrar) -> None:
-    one.address("scratch", (), REGISTERING)
+    give(one, "scratch")
     change = "server 127.0.0.1\nupdate add scratch.local 60 TXT mine\nsend\n"
     words = ["nsupdate", "-y", f"hmac-sha256:drivers:{SECRET}"]
     subprocess.run(words, input=change, text=True, check=True)
@@ -281,13 +295,13 @@ def test_an_address_of_the_engines_choice_is_followed(named: Named, tmp_path: pa
     chosen = dataclasses.replace(REGISTERING, ipam=model.Ipam.CHOSEN)
     one = driver(tmp_path, "one", chosen)
     first, second = (ipaddress.IPv4Address(f"172.31.0.{n}") for n in (7, 8))
-    assert one.address("scratch", (), chosen, at=first) == first
-    assert one.address("scratch", (first,), chosen, at=second) == second
+    assert give(one, "scratch", network=chosen, at=first) == first
+    assert give(one, "scratch", first, network=chosen, at=second) == second
     assert dig("scratch.local") == [str(second)]
     assert dig("-x", str(first)) == []
     assert rows(one) == [("scratch", "held")]
-    assert one.address("web", (ipaddress.IPv4Address("172.31.0.2"),), chosen, at=first) != first
-    assert one.address("other", (), chosen, at=second) == second, "scratch does not run"
+    assert give(one, "web", ipaddress.IPv4Address("172.31.0.2"), network=chosen, at=first) != first
+    assert give(one, "other", network=chosen, at=second) == second, "scratch does not run"
     assert dig("scratch.local") == []
     assert rows(one) == [("other", "held")]
 

@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from netplugin import model, store
-from tests.netplugin.conftest import ENDPOINT, NETWORK
+from netplugin import model, pairs, registration, store
+from tests.netplugin.conftest import ADDRESS, ENDPOINT, NETWORK
 
 
 @pytest.fixture
@@ -31,12 +31,12 @@ def test_what_was_kept_is_found_by_another_driver(state: store.Store, tmp_path: 
     assert again.network(NETWORK.id) == NETWORK
     assert again.endpoints() == (ENDPOINT,)
     assert again.endpoint(ENDPOINT.id) == ENDPOINT
-    assert again.holder(NETWORK.id, ENDPOINT.address) == ENDPOINT
+    assert again.holder(NETWORK.id, ADDRESS) == ENDPOINT
 
 
 def test_what_is_not_there_is_none_or_refused(state: store.Store) -> None:
     assert state.endpoint(ENDPOINT.id) is None
-    assert state.holder(NETWORK.id, ENDPOINT.address) is None
+    assert state.holder(NETWORK.id, ADDRESS) is None
     with pytest.raises(model.Cannot, match="the driver has no record of it; make it again: docker network rm"):
         state.network(NETWORK.id)
 
@@ -86,8 +86,8 @@ def test_what_dns_gave_a_name_the_last_time_is_remembered(state: store.Store) ->
     filled(state)
     for text in ("172.31.0.2", "172.31.0.7"):
         with state.transaction() as transaction:
-            transaction.lease(NETWORK.id, "web", ipaddress.IPv4Address(text))
-        assert state.leased(NETWORK.id, "web") == ipaddress.IPv4Address(text)
+            transaction.lease(NETWORK.id, "web", pairs.Pair(four=ipaddress.IPv4Address(text)))
+        assert state.leased(NETWORK.id, "web") == pairs.Pair(four=ipaddress.IPv4Address(text))
     assert state.leased(NETWORK.id, "db") is None
     with state.transaction() as transaction:
         transaction.remove_network(NETWORK.id)
@@ -202,6 +202,47 @@ def test_a_file_of_the_first_version_goes_on_working(tmp_path: pathlib.Path) -> 
     assert state.networks()[1].ipam is model.Ipam.OWN
 
 
+def test_a_file_of_the_third_version_goes_on_working(tmp_path: pathlib.Path) -> None:
+    """What a driver wrote before a machine could do without IPv4: all of it is there, and such a machine has room."""
+    old = sqlite3.connect(tmp_path / "driver.db")
+    old.executescript(THIRD_VERSION)
+    old.close()
+    given = pairs.Pair(four=ADDRESS, six=ipaddress.IPv6Address("fd00:31::2"))
+    for _ in range(2):
+        state = store.Store(tmp_path / "driver.db")
+        (network,) = state.networks()
+        (endpoint,) = state.endpoints()
+        assert endpoint == dataclasses.replace(ENDPOINT, address6=given.six, sandbox="/run/netns/x", antispoof=False)
+        assert state.leased(network.id, "web") == given
+        assert state.leased(network.id, "db") == pairs.Pair(four=ADDRESS + 1)
+        (registered,) = state.registrations()
+        assert (registered.name, registered.addresses) == ("scratch", pairs.Pair(four=ADDRESS + 200))
+        assert (registered.phase, registered.own) == (registration.Phase.HELD, True)
+        (exposed,) = state.exposures()
+        assert str(exposed) == "8080:80/tcp"
+        assert state.owner("somebody else") == "h1-0a"
+
+
+def test_endpoints_without_ipv4_have_room_in_a_file_of_the_third_version(tmp_path: pathlib.Path) -> None:
+    old = sqlite3.connect(tmp_path / "driver.db")
+    old.executescript(THIRD_VERSION)
+    old.close()
+    state, six = store.Store(tmp_path / "driver.db"), ipaddress.IPv6Address("fd00:31::6")
+    ((network,), (endpoint,), (registered,)) = (state.networks(), state.endpoints(), state.registrations())
+    alone = dataclasses.replace(ENDPOINT, id="cd" * 32, name="six", address=None, address6=six)
+    other = dataclasses.replace(alone, id="ef" * 32, name="seven", address6=six + 1)
+    with state.transaction() as transaction:
+        transaction.add_endpoint(alone)
+        transaction.add_endpoint(other)
+        transaction.lease(network.id, "six", alone.addresses)
+        transaction.register(dataclasses.replace(registered, address6=six + 200))
+    assert set(state.endpoints()) == {endpoint, alone, other}
+    assert state.leased(network.id, "six") == alone.addresses
+    for twice in (alone, endpoint):
+        with pytest.raises(model.Cannot, match="UNIQUE"), state.transaction() as transaction:
+            transaction.add_endpoint(dataclasses.replace(twice, id="12" * 32))
+
+
 FIRST_VERSION = f"""
 CREATE TABLE network (
     id TEXT PRIMARY KEY, bridge TEXT NOT NULL UNIQUE, bridge_made INTEGER NOT NULL, subnet TEXT NOT NULL,
@@ -227,4 +268,50 @@ INSERT INTO endpoint VALUES ('{ENDPOINT.id}', '{NETWORK.id}', 'web', '172.31.0.2
     'dns', '{ENDPOINT.created.isoformat()}', 1, NULL, 0);
 INSERT INTO move VALUES ('c0', '{NETWORK.id}', '{ENDPOINT.id}', 'web', '[]', '{{}}');
 PRAGMA user_version = 1;
+"""  # noqa: S608 - constants of the tests
+THIRD_VERSION = f"""
+CREATE TABLE network (
+    id TEXT PRIMARY KEY, bridge TEXT NOT NULL UNIQUE, bridge_made INTEGER NOT NULL, subnet TEXT NOT NULL,
+    gateway TEXT NOT NULL, domain TEXT NOT NULL, dns_address TEXT NOT NULL, dns_port INTEGER NOT NULL,
+    snat INTEGER NOT NULL, mtu INTEGER NOT NULL, range TEXT NOT NULL, stale TEXT NOT NULL, created TEXT NOT NULL,
+    ipam TEXT NOT NULL, address TEXT, parent TEXT, vlan INTEGER, uplink_made INTEGER NOT NULL, unlisted TEXT NOT NULL,
+    subnet6 TEXT, gateway6 TEXT, snat6 INTEGER NOT NULL, antispoof INTEGER NOT NULL, isolate INTEGER NOT NULL
+) STRICT;
+CREATE TABLE endpoint (
+    id TEXT PRIMARY KEY, network_id TEXT NOT NULL REFERENCES network (id), name TEXT,
+    address TEXT NOT NULL, mac TEXT NOT NULL, rung TEXT NOT NULL, source TEXT NOT NULL, created TEXT NOT NULL,
+    settled INTEGER NOT NULL, sandbox TEXT, left INTEGER NOT NULL, address6 TEXT, antispoof INTEGER NOT NULL,
+    UNIQUE (network_id, address)
+) STRICT;
+CREATE TABLE move (
+    container TEXT PRIMARY KEY, network_id TEXT NOT NULL REFERENCES network (id), endpoint_id TEXT NOT NULL,
+    name TEXT NOT NULL, aliases TEXT NOT NULL, options TEXT NOT NULL, address TEXT
+) STRICT;
+CREATE TABLE lease (
+    network_id TEXT NOT NULL REFERENCES network (id), name TEXT NOT NULL, address TEXT NOT NULL, address6 TEXT,
+    PRIMARY KEY (network_id, name)
+) STRICT;
+CREATE TABLE exposure (
+    network_id TEXT NOT NULL REFERENCES network (id), name TEXT, endpoint_id TEXT, transport TEXT NOT NULL,
+    host TEXT NOT NULL, host_port INTEGER NOT NULL, port INTEGER NOT NULL, PRIMARY KEY (transport, host, host_port)
+) STRICT;
+CREATE TABLE registration (
+    network_id TEXT NOT NULL, domain TEXT NOT NULL, dns_address TEXT NOT NULL, dns_port INTEGER NOT NULL,
+    name TEXT NOT NULL, address TEXT NOT NULL, phase TEXT NOT NULL, created TEXT NOT NULL, container TEXT,
+    own INTEGER NOT NULL, PRIMARY KEY (network_id, address)
+) STRICT;
+CREATE TABLE identity (owner TEXT NOT NULL) STRICT;
+CREATE UNIQUE INDEX endpoint_address6 ON endpoint (network_id, address6);
+INSERT INTO network VALUES ('{NETWORK.id}', 'br0', 1, '172.31.0.0/24', '172.31.0.1', 'local', '127.0.0.1', 53, 1, 1500,
+    '172.31.0.192/26', 'serve', '{NETWORK.created.isoformat()}', 'null', '172.31.0.1', NULL, NULL, 0, 'register',
+    'fd00:31::/64', 'fd00:31::1', 1, 1, 0);
+INSERT INTO endpoint VALUES ('{ENDPOINT.id}', '{NETWORK.id}', 'web', '172.31.0.2', '02:66:ac:1f:00:02', 'option',
+    'dns', '{ENDPOINT.created.isoformat()}', 1, '/run/netns/x', 0, 'fd00:31::2', 0);
+INSERT INTO lease VALUES ('{NETWORK.id}', 'web', '172.31.0.2', 'fd00:31::2');
+INSERT INTO lease VALUES ('{NETWORK.id}', 'db', '172.31.0.3', NULL);
+INSERT INTO exposure VALUES ('{NETWORK.id}', 'web', NULL, 'tcp', '', 8080, 80);
+INSERT INTO registration VALUES ('{NETWORK.id}', 'local', '127.0.0.1', 53, 'scratch', '172.31.0.202', 'held',
+    '{ENDPOINT.created.isoformat()}', 'c0', 1);
+INSERT INTO identity VALUES ('h1-0a');
+PRAGMA user_version = 3;
 """  # noqa: S608 - constants of the tests

@@ -37,10 +37,10 @@ def _inside(lab: world.Lab, name: str) -> list[str]:
     return ["nsenter", f"--net=/proc/{holder}/root/run/docker/netns/{pathlib.Path(key).name}"]
 
 
-def _arriving(lab: world.Lab, sent: tuple[spoofs.Frame, ...]) -> set[str]:
-    """Send frames as the database; return what of them arrives at the web server, in words."""
+def _arriving(lab: world.Lab, sent: tuple[spoofs.Frame, ...], sender: str = "database") -> set[str]:
+    """Send frames as a machine; return what of them arrives at the web server, in words."""
     with wire.listening(_inside(lab, "webserver"), "eth0") as came:
-        wire.send(_inside(lab, "database"), "eth0", [frame.octets for frame in sent])
+        wire.send(_inside(lab, sender), "eth0", [frame.octets for frame in sent])
     return {frame.what for frame in sent if any(frame.mark in octets for octets in came)}
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.lab import commands, host, images, world, zones
 
 LOCAL, REVERSE = zones.SEED
-PREFIX, GATEWAY = "fd00:31::/64", "fd00:31::1"
+PREFIX, GATEWAY = "fd00:31::/64", host.GATEWAY6
 DATABASE, WEBSERVER = "fd00:31::2", "fd00:31::3"
 OUTSIDE, OWN = "2001:db8:5::1", "2001:db8:5::2"
 DUAL = LOCAL.replacing("database", "A 172.31.0.2", f"AAAA {DATABASE}").replacing(
