@@ -101,6 +101,8 @@ def misfit(answer: Address, network: model.Network) -> str | None:
             return f"the broadcast address of {network.subnet}"
         case network.gateway:
             return "the gateway's own address"
+        case network.address:
+            return "the bridge's own address"
     return None
 
 
