@@ -48,6 +48,7 @@ class Driver:
                         name=endpoint["name"],
                         address=ipaddress.IPv4Address(endpoint["address"]),
                         address6=endpoint.get("address6"),
+                        lease=_lease(endpoint.get("lease")),
                         mac=endpoint["mac"],
                         veth=endpoint["veth"],
                         rung=endpoint["rung"],
@@ -175,3 +176,8 @@ class Driver:
             return tuple(map(str, json.loads(body)[done]))
         except (ValueError, KeyError, TypeError) as error:
             raise self._wire.strange(body) from error
+
+
+def _lease(found: dict[str, str] | None) -> tuple[str, str, str] | None:
+    """Return the lease of an endpoint: until when, by which server, to which hardware address."""
+    return None if found is None else (found["expires"], found["server"], found["mac"])

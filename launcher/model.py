@@ -178,6 +178,7 @@ class Endpoint:
     """An attachment as the driver keeps it: how it knew whose it is (`rung`), and where the address came from.
 
     One whose name is not known yet has none, and a provisional address; it is `settled` once both are certain.
+    A `lease` of a DHCP server has an end, the server, and the hardware address that it knows the machine by.
     `stopped` counts its frames that the driver dropped, by what they were.
     """
 
@@ -193,6 +194,7 @@ class Endpoint:
     joined: bool
     created: str
     address6: str | None = None
+    lease: tuple[str, str, str] | None = None
     stopped: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 

@@ -7,7 +7,7 @@ import logging
 import typing
 from collections.abc import Callable
 
-from netplugin import identity, inventory, ipv6, model, registrar, store
+from netplugin import identity, inventory, ipv6, leasing, model, registrar, store
 
 QUIET = datetime.timedelta(seconds=5)
 _log = logging.getLogger("fullhost")
@@ -41,6 +41,7 @@ class Assigner:
     zone: Zone
     engine: Engine
     registrar: registrar.Registrar
+    leaser: leasing.Leaser
     now: Callable[[], datetime.datetime]
     count: Callable[[str], None]
     quiet: dict[str, datetime.datetime] = dataclasses.field(default_factory=dict)
@@ -58,7 +59,7 @@ class Assigner:
         leased = self.store.leased(network.id, owner.name) if network.stale is model.Stale.SERVE else None
         if leased is None or network.id not in self.quiet or self.now() >= self.quiet[network.id]:
             try:
-                answers = self.zone.addresses(owner.name, network)
+                answers = self._answers(owner.name, network)
                 address6 = ipv6.asked(self.zone, owner.name, network)
             except model.Cannot as error:
                 if error.reason is not model.Reason.UNAVAILABLE:
@@ -69,16 +70,27 @@ class Assigner:
                 _log.warning("%s has its last known address %s: %s", owner.name, leased, error)
             else:
                 self.quiet.pop(network.id, None)
-                address = self.registrar.address(owner.name, answers, network, at=at)
-                found = model.Source.DNS
+                address, source = self.leaser.address(owner.name, answers, network, at=at)
                 return model.Assignment(
-                    name=owner.name, rung=owner.rung, source=found, address=address, address6=address6
+                    name=owner.name, rung=owner.rung, source=source, address=address, address6=address6
                 )
         self.count("dns.silent")
         leased6 = None if network.subnet6 is None else self.store.leased6(network.id, owner.name)
         return model.Assignment(
             name=owner.name, rung=owner.rung, source=model.Source.CACHE, address=leased, address6=leased6
         )
+
+    def _answers(self, name: str, network: model.Network) -> tuple[ipaddress.IPv4Address, ...]:
+        """Return what the zone gives a name; while its server is silent, who has a lease has that alone."""
+        try:
+            return self.zone.addresses(name, network)
+        except model.Cannot as error:
+            tenant = self.store.binding(network.id, name) if network.stale is model.Stale.SERVE else None
+            if error.reason is not model.Reason.UNAVAILABLE or tenant is None:
+                raise
+            self.count("dns.silent")
+            _log.warning("%s is taken to have its lease alone: %s", name, error)
+            return (tenant.address,)
 
     def unknown(self, network: model.Network) -> model.Assignment:
         """Return a provisional assignment, whose address is none of the zone's."""
@@ -92,7 +104,7 @@ class Assigner:
         From Join on the engine names the container, if it answers (9 to 24 ms). The only one that waits to start need
         not be the one that joins: a container that runs may be connected meanwhile.
         """
-        if endpoint.rung is not model.Rung.CANDIDATE or endpoint.source is not model.Source.DNS:
+        if endpoint.rung is not model.Rung.CANDIDATE or endpoint.source not in {model.Source.DNS, model.Source.DHCP}:
             return False
         try:
             attachment = self.engine.attachments(endpoint.network_id).get(endpoint.id)

@@ -61,11 +61,12 @@ class Registrar:
     def register(self, name: str, network: model.Network, *, at: Address | None = None) -> Address:
         """Register a name at a free address of the range, or `at` the one that its endpoint has; return the address.
 
-        Where the engine gives out the addresses, it is that one or none.
+        Where the engine or a DHCP server gives out the addresses, it is that one or none.
         """
         update, text = self.updater(network, name), registration.mark(self.owner, network.id)
         held = self.held(name, network.id)
-        only = at if network.ipam in {model.Ipam.ENGINE, model.Ipam.CHOSEN} else None
+        elsewhere = network.ipam in {model.Ipam.ENGINE, model.Ipam.CHOSEN} or network.unlisted is model.Unlisted.DHCP
+        only = at if elsewhere else None
         if only is not None:
             self.heard.pop(network.id, None)  # it may have become free a moment ago, and there is no other
         given = self._given(network)
@@ -97,11 +98,13 @@ class Registrar:
     def _refuse_foreign(self, name: str, address: Address, network: model.Network) -> None:
         """Refuse a name that the driver of another host has registered: its machine is there.
 
-        Only addresses of the range are registered, but for those of an engine's choice: others are not asked for.
+        Only addresses of the range are registered, but for those that an engine or a DHCP server chose: others are not
+        asked for.
         """
-        if network.unlisted is not model.Unlisted.REGISTER:
+        leased = network.unlisted is model.Unlisted.DHCP and self.update is not None
+        if network.unlisted is not model.Unlisted.REGISTER and not leased:
             return
-        if address not in network.range and network.ipam is not model.Ipam.CHOSEN:
+        if address not in network.range and network.ipam is not model.Ipam.CHOSEN and not leased:
             return
         if (other := self.zone.owner(name, network)) not in {None, self.owner}:
             raise model.Cannot(
@@ -171,6 +174,7 @@ class Registrar:
         with self.store.transaction() as transaction:
             transaction.register(new)
             transaction.rename(row.network_id, row.address, name)
+            transaction.rebind(row.network_id, row.name, name)
         self.count("registered.renamed")
         _log.warning("registered %s at %s in the place of %s", new.host, row.address, row.host)
         return True

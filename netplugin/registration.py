@@ -221,7 +221,8 @@ def foreign(wish: Registration) -> model.Cannot:
 def full(name: str, network: model.Network, only: Address | None) -> model.Cannot:
     """Return the refusal of a name for which there is no address; `only` is the one that it would have to be."""
     if only is not None:
-        why, hint = f"{only}, which the engine gave it, is another name's in DNS", "start it again, or give it an --ip"
+        giver = "a DHCP server" if network.unlisted is model.Unlisted.DHCP else "the engine"
+        why, hint = f"{only}, which {giver} gave it, is another name's in DNS", "start it again, or give it an --ip"
     else:
         why = f"the range {network.range} has no free address"
         hint = f"remove containers that are not needed, or write {name} into the zone {network.domain}"

@@ -1,6 +1,6 @@
 """The tables of the state file, and what makes an older file one of this version."""
 
-VERSION = 3
+VERSION = 4
 _EXPOSURES = """
 CREATE TABLE exposure (
     network_id TEXT NOT NULL REFERENCES network (id), name TEXT, endpoint_id TEXT, transport TEXT NOT NULL,
@@ -16,6 +16,12 @@ CREATE TABLE registration (
 CREATE TABLE identity (owner TEXT NOT NULL) STRICT;
 """
 _IPV6 = "CREATE UNIQUE INDEX endpoint_address6 ON endpoint (network_id, address6)"
+_BINDINGS = """
+CREATE TABLE binding (
+    network_id TEXT NOT NULL REFERENCES network (id), name TEXT NOT NULL, address TEXT NOT NULL, mac TEXT NOT NULL,
+    server TEXT NOT NULL, obtained TEXT NOT NULL, expires TEXT NOT NULL, container TEXT, PRIMARY KEY (network_id, name)
+) STRICT
+"""
 SCHEMA = """
 CREATE TABLE network (
     id TEXT PRIMARY KEY, bridge TEXT NOT NULL UNIQUE, bridge_made INTEGER NOT NULL, subnet TEXT NOT NULL,
@@ -54,11 +60,12 @@ MIGRATIONS = {
         "ALTER TABLE network ADD COLUMN isolate INTEGER NOT NULL DEFAULT 0;"
         "ALTER TABLE endpoint ADD COLUMN antispoof INTEGER NOT NULL DEFAULT 1"
     ),
+    3: _BINDINGS,
 }
 
 
 def statements(version: int) -> list[str]:
     """Return what a file of the version needs to be one of VERSION, in order; version 0 is a new file."""
-    scripts = [MIGRATIONS[old] for old in range(version, VERSION)] if version else [SCHEMA]
+    scripts = [MIGRATIONS[old] for old in range(version, VERSION)] if version else [SCHEMA, _BINDINGS]
     scripts += [_EXPOSURES, _REGISTRATIONS, _IPV6] if version < 3 else []
     return [statement for statement in ";".join(scripts).split(";") if statement.strip()]

@@ -11,7 +11,7 @@ import logging
 import typing
 from collections.abc import Callable
 
-from netplugin import addressing, deadline, ipv6, model, naming, registrar, store
+from netplugin import addressing, deadline, ipv6, leasing, model, naming, store, transaction
 
 _log = logging.getLogger("fullhost")
 
@@ -41,7 +41,7 @@ class Settler:
     store: store.Store
     zone: Zone
     engine: Engine
-    registrar: registrar.Registrar
+    leaser: leasing.Leaser
     count: Callable[[str], None]
     told: dict[str, str] = dataclasses.field(default_factory=dict)
     moved: dict[str, tuple[str, ipaddress.IPv4Address]] = dataclasses.field(default_factory=dict)
@@ -80,10 +80,10 @@ class Settler:
             address = self._address(endpoint, name, network)
             address6 = self._address6(name, network)
             if (address, address6) == (endpoint.address, endpoint.address6) and endpoint.name in {name, None}:
-                with self.store.transaction() as transaction:
-                    transaction.rename(network.id, address, name)
-                    transaction.settle(endpoint.id)
-                    transaction.lease(network.id, name, address, address6)
+                with self.store.transaction() as writes:
+                    writes.rename(network.id, address, name)
+                    writes.settle(endpoint.id)
+                    self._remember(writes, network, name, (address, address6))
                 self.moved.pop(attachment.container or "", None)
                 self.count(f"settled.{endpoint.rung}")
             elif attachment.container is not None:
@@ -99,7 +99,8 @@ class Settler:
         """Return the address of the name; one that the zone lacks is registered at the endpoint's, if that is free."""
         with deadline.within(deadline.WORK_SECONDS):
             answers = self.zone.addresses(name, network)
-            return self.registrar.address(name, answers, network, at=endpoint.address)
+            address, _ = self.leaser.address(name, answers, network, at=endpoint.address, patient=False)
+            return address
 
     def _address6(self, name: str, network: model.Network) -> ipaddress.IPv6Address | None:
         with deadline.within(deadline.WORK_SECONDS):
@@ -124,7 +125,7 @@ class Settler:
         The address is remembered first, for an endpoint that is made while DNS is not asked; and nobody is moved to
         the same place twice, however often it is found elsewhere.
         """
-        address, address6 = own
+        address = own[0]
         if endpoint.rung is model.Rung.ADDRESS:
             raise model.Cannot(
                 f"move {name} to {address}",
@@ -147,13 +148,25 @@ class Settler:
         move = self.engine.prepare(endpoint, container, name=name)
         if network.ipam is not model.Ipam.NULL:
             move = dataclasses.replace(move, address=address)
-        with self.store.transaction() as transaction:
-            transaction.lease(endpoint.network_id, name, address, address6)
-            transaction.begin(move)
+        with self.store.transaction() as writes:
+            self._remember(writes, network, name, own)
+            writes.begin(move)
         self.moved[container] = (name, address)
         self._complete(move)
         self.count("moved")
         _log.warning("moved %s from %s to its own address %s", name, endpoint.address, address)
+
+    def _remember(
+        self,
+        writes: transaction.Transaction,
+        network: model.Network,
+        name: str,
+        own: tuple[ipaddress.IPv4Address, ipaddress.IPv6Address | None],
+    ) -> None:
+        """Remember what DNS gives the name; what a DHCP server leases it is written down with its end."""
+        bound = self.store.binding(network.id, name)
+        if bound is None or bound.address != own[0]:
+            writes.lease(network.id, name, *own)
 
     def _complete(self, move: model.Move) -> None:
         try:
@@ -161,5 +174,5 @@ class Settler:
         except model.Cannot as error:
             if error.reason is not model.Reason.MISSING:
                 raise
-        with self.store.transaction() as transaction:
-            transaction.end(move)
+        with self.store.transaction() as writes:
+            writes.end(move)

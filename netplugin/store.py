@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 
-from netplugin import deadline, exposure, model, registration, rows, schema, transaction
+from netplugin import binding, deadline, exposure, model, registration, rows, schema, transaction
 
 BUSY_SECONDS = 2.0  # how long a transaction waits for another one
 _WHAT = "keep the driver's state"
@@ -85,6 +85,15 @@ class Store:
     def registrations(self) -> tuple[registration.Registration, ...]:
         """Return all registrations, oldest first; of networks that are gone, too, until the zone is rid of them."""
         return tuple(map(rows.registered, self._read("SELECT * FROM registration ORDER BY created")))
+
+    def bindings(self) -> tuple[binding.Binding, ...]:
+        """Return what DHCP servers lease to names, or did the last time; what is over soonest comes first."""
+        return tuple(map(rows.bound, self._read("SELECT * FROM binding ORDER BY expires")))
+
+    def binding(self, network_id: str, name: str) -> binding.Binding | None:
+        """Return what a DHCP server leases to a name, or did the last time, or None."""
+        query = "SELECT * FROM binding WHERE network_id = ? AND name = ?"
+        return next(map(rows.bound, self._read(query, network_id, name)), None)
 
     def owner(self, suggestion: str) -> str:
         """Return what this driver calls itself in marks: the suggestion of its first life, for good."""

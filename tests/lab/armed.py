@@ -31,7 +31,8 @@ QUESTIONS = frozenset(
         "firewalld": "missing",
         "engine": "version network_ids network_name candidates containers attachments prepare endpoint_name",
         "zone": "addresses addresses6 records fleet pointer names owner",
-        "store": "networks network endpoints endpoint holder leased leased6 moves registrations owner held exposures",
+        "store": "networks network endpoints endpoint holder leased leased6 moves registrations owner held exposures "
+        "binding bindings",
     }.items()
     for verb in verbs.split()
 )

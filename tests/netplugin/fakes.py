@@ -18,6 +18,7 @@ from netplugin import (
     inventory,
     ipam,
     keeper,
+    leasing,
     model,
     naming,
     networks,
@@ -29,7 +30,7 @@ from netplugin import (
     store,
     tidying,
 )
-from tests.netplugin import fence
+from tests.netplugin import fence, pool
 from tests.netplugin.beside import Lan
 
 
@@ -44,6 +45,7 @@ class World:
     held: set[str] = dataclasses.field(default_factory=set)
     zone: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     zone6: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    owners: dict[str, str] = dataclasses.field(default_factory=dict)  # whose mark names bear
     unpointed: bool = False  # there is no reverse zone
     waiting: tuple[str, ...] = ()
     networks: set[str] = dataclasses.field(default_factory=set)
@@ -66,6 +68,11 @@ class World:
     def lan(self) -> Lan:
         """Its interfaces to the LAN."""
         return Lan(self)
+
+    @functools.cached_property
+    def pool(self) -> pool.Pool:
+        """The DHCP server on its segment."""
+        return pool.Pool(self)
 
     @functools.cached_property
     def fence(self) -> fence.Fence:
@@ -204,7 +211,7 @@ class World:
     def owner(self, host: str, network: model.Network) -> str | None:
         self._ask("dns")
         assert network.domain
-        return None if host in self.zone else "nobody"
+        return self.owners.get(host) if host in self.zone else "nobody"
 
     # the engine
 
@@ -270,11 +277,17 @@ def register(world: World, state: store.Store, now: Callable[[], datetime.dateti
     return registrar.Registrar(store=state, zone=world, update=world.updates, owner="h1", now=now, count=world.count)
 
 
+def lease(world: World, state: store.Store, now: Callable[[], datetime.datetime]) -> leasing.Leaser:
+    """Return what has names leased their addresses in the world."""
+    return pool.lease(world.pool, register(world, state, now), links=world, zone=world)
+
+
 def drive(world: World, state: store.Store, now: Callable[[], datetime.datetime]) -> driver.Driver:
     """Return a driver in the world."""
     registers = register(world, state, now)
+    leaser = lease(world, state, now)
     assigner = assignment.Assigner(
-        store=state, zone=world, engine=world, registrar=registers, now=now, count=world.count
+        store=state, zone=world, engine=world, registrar=registers, leaser=leaser, now=now, count=world.count
     )
     return driver.Driver(
         store=state,
@@ -304,6 +317,7 @@ def make(world: World, state: store.Store, now: Callable[[], datetime.datetime])
         firewalld=world.firewalld,
         engine=world,
         registrar=register(world, state, now),
+        leaser=lease(world, state, now),
         guardian=fence.watch(world.fence, state, world.count),
         defaults={},
         now=now,
@@ -316,10 +330,14 @@ def lend(use: driver.Driver) -> ipam.Ipam:
     return ipam.Ipam(store=use.store, agreement=use.agreement)
 
 
-def settle(world: World, state: store.Store) -> settlement.Settler:
+def _real() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+def settle(world: World, state: store.Store, now: Callable[[], datetime.datetime] = _real) -> settlement.Settler:
     """Return a settler in the world."""
-    registers = register(world, state, lambda: datetime.datetime.now(datetime.UTC))
-    return settlement.Settler(store=state, zone=world, engine=world, registrar=registers, count=world.count)
+    leaser = lease(world, state, now)
+    return settlement.Settler(store=state, zone=world, engine=world, leaser=leaser, count=world.count)
 
 
 def tidy(world: World, state: store.Store, now: Callable[[], datetime.datetime]) -> tidying.Tidier:
@@ -366,6 +384,7 @@ def uses(world: World, state: store.Store, now: Callable[[], datetime.datetime])
         guardian=use.guardian,
         control=asked,
         tidier=tidy(world, state, now),
+        renewer=pool.renew(lease(world, state, now), engine=world, wake=world.wake),
         records=records.Records(store=state, zone=world, registrar=register(world, state, now), count=world.count),
         ipam=lend(use),
         publisher=use.publisher,

@@ -10,6 +10,7 @@ import pytest
 
 from netplugin import model, store
 from tests.netplugin.conftest import ENDPOINT, NETWORK
+from tests.netplugin.test_binding import BOUND
 
 
 @pytest.fixture
@@ -200,6 +201,37 @@ def test_a_file_of_the_first_version_goes_on_working(tmp_path: pathlib.Path) -> 
         transaction.add_network(dataclasses.replace(other, created=NETWORK.created.replace(hour=11)))
     assert state.moves() == (moved,)
     assert state.networks()[1].ipam is model.Ipam.OWN
+
+
+def test_a_file_from_before_there_were_leases_goes_on_working(state: store.Store, tmp_path: pathlib.Path) -> None:
+    filled(state)
+    old = sqlite3.connect(tmp_path / "state" / "driver.db")
+    old.executescript("DROP TABLE binding; PRAGMA user_version = 3;")
+    old.close()
+    for _ in range(2):
+        assert store.Store(tmp_path / "state" / "driver.db").bindings() == ()
+    assert state.networks() == (NETWORK,)
+
+
+def test_what_is_leased_to_a_name_is_kept_until_it_is_forgotten(state: store.Store, tmp_path: pathlib.Path) -> None:
+    filled(state)
+    for renewed in (BOUND, dataclasses.replace(BOUND, expires=BOUND.expires.replace(hour=12))):
+        with state.transaction() as transaction:
+            transaction.bind(renewed)
+        assert store.Store(tmp_path / "state" / "driver.db").bindings() == (renewed,)
+    with state.transaction() as transaction:
+        transaction.own(renewed, "c0")
+        transaction.rebind(NETWORK.id, "scratch", "renamed")
+    known = dataclasses.replace(renewed, name="renamed", container="c0")
+    assert (state.binding(NETWORK.id, "renamed"), state.binding(NETWORK.id, "scratch")) == (known, None)
+    for _ in range(2):
+        with state.transaction() as transaction:
+            transaction.unbind(known)
+        assert state.bindings() == ()
+    with state.transaction() as transaction:
+        transaction.bind(BOUND)
+        transaction.remove_network(NETWORK.id)
+    assert state.bindings() == ()
 
 
 FIRST_VERSION = f"""
