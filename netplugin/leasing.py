@@ -9,7 +9,7 @@ import threading
 import typing
 from collections.abc import Callable, Iterator
 
-from netplugin import addressing, binding, deadline, model, naming, registrar, store
+from netplugin import addressing, binding, deadline, inventory, model, naming, registrar, store
 
 Address = binding.Address
 _log = logging.getLogger("fullhost")
@@ -41,6 +41,7 @@ class Zone(typing.Protocol):
     """What is asked of DNS (netplugin.zone)."""
 
     def addresses(self, host: str, network: model.Network) -> tuple[Address, ...]: ...
+    def records(self, network: model.Network) -> tuple[inventory.Record, ...]: ...
     def pointer(self, address: Address, network: model.Network) -> str | None: ...
 
 
@@ -167,7 +168,7 @@ class Leaser:
         self.quiet.pop(network.id, None)
         bound = binding.bound(lease, network=network, name=name, mac=mac, now=now)
         try:
-            self._refuse_unfit(lease, name, network)
+            self._refuse_unfit(lease, name, network, known=wish)
         except model.Cannot:
             self.count("dhcp.refused")
             deadline.undo(self._release, bound, network)
@@ -180,8 +181,8 @@ class Leaser:
         _log.info("%s has a lease of %s by %s until %s", name, bound.address, bound.server, bound.expires)
         return bound
 
-    def _refuse_unfit(self, lease: binding.Lease, name: str, network: model.Network) -> None:
-        """Refuse an address that no machine can have, or that another one has, here or in the zone."""
+    def _refuse_unfit(self, lease: binding.Lease, name: str, network: model.Network, *, known: Address | None) -> None:
+        """Refuse an address that no machine can have, or another one has, here or, unless it is known, in the zone."""
         if (why := addressing.misfit(lease.address, network)) is not None:
             raise binding.unfit(lease, name, why)
         holder = self.store.holder(network.id, lease.address)
@@ -189,15 +190,17 @@ class Leaser:
             port = self.links.port(naming.veth(holder.id).host)
             if not addressing.is_stale(holder, port, now=self.now()):
                 raise addressing.taken(name, holder, lease.address)
-        if (other := self._named(lease.address, network)) not in {None, name}:
-            raise binding.unfit(lease, name, f"the address that the zone gives {other}")
+        if lease.address != known and (others := self._named(lease.address, network) - {name}):
+            raise binding.unfit(lease, name, f"the address that the zone gives {', '.join(sorted(others))}")
 
-    def _named(self, address: Address, network: model.Network) -> str | None:
-        """Return the name to which the zone gives an address, forward and reverse; None where it does not tell now."""
+    def _named(self, address: Address, network: model.Network) -> set[str]:
+        """Return the names to which the zone gives an address; where it is not transferred, that of its pointer."""
+        with contextlib.suppress(model.Cannot):
+            return {record.name for record in self.zone.records(network) if address in record.addresses}
         with contextlib.suppress(model.Cannot):
             name = self.zone.pointer(address, network)
-            return name if name is not None and address in self.zone.addresses(name, network) else None
-        return None
+            return {name} if name is not None and address in self.zone.addresses(name, network) else set()
+        return set()
 
     def _release(self, tenant: binding.Binding, network: model.Network) -> bool:
         with self._plugged(tenant.name, network, tenant.mac, address=tenant.address) as interface:

@@ -54,9 +54,10 @@ class Store:
         return next(map(rows.endpoint, self._read(query, network_id, str(address))), None)
 
     def held(self, network_id: str) -> frozenset[ipaddress.IPv4Address]:
-        """Return the addresses of a network that endpoints or registrations have."""
+        """Return the addresses of a network that endpoints or registrations have, or leases."""
         endpoints = {e.address for e in self.endpoints() if e.network_id == network_id}
-        return frozenset(endpoints | {r.address for r in self.registrations() if r.network_id == network_id})
+        registered = {r.address for r in self.registrations() if r.network_id == network_id}
+        return frozenset(endpoints | registered | {b.address for b in self.bindings() if b.network_id == network_id})
 
     def leased(self, network_id: str, name: str) -> ipaddress.IPv4Address | None:
         """Return the address that DNS gave the name the last time, or None."""

@@ -189,6 +189,8 @@ class World:
         return tuple(ipaddress.IPv6Address(text) for text in self.zone6.get(host, ()))
 
     def records(self, network: model.Network) -> tuple[inventory.Record, ...]:
+        if "transfer" in self.silent:
+            raise model.Cannot("transfer", why="it is refused", hint="allow it", reason=model.Reason.UNAVAILABLE)
         return tuple(inventory.Record(name=name, addresses=self.addresses(name, network)) for name in self.zone)
 
     def entries(self, network: model.Network) -> tuple[registration.Entry, ...]:

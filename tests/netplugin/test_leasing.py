@@ -5,6 +5,7 @@ import datetime
 import ipaddress
 import pathlib
 import threading
+import typing
 
 import pytest
 
@@ -188,6 +189,19 @@ def test_what_cannot_be_given_is_refused_and_given_back(
     assert (world.pool.given, world.pool.pairs, world.counts["dhcp.refused"]) == ({}, {}, 1)
 
 
+@pytest.mark.parametrize("unpointed", [False, True])
+def test_a_zone_that_is_not_transferred_tells_by_its_pointers(
+    use: driver.Driver, world: fakes.World, unpointed: bool
+) -> None:
+    world.silent.add("transfer")
+    world.unpointed, world.pool.offers = unpointed, ["172.31.0.2"]
+    if unpointed:
+        assert str(start(use).address) == "172.31.0.2", "nobody can know"
+        return
+    with pytest.raises(model.Cannot, match="the address that the zone gives web"):
+        start(use)
+
+
 def test_the_bridges_own_address_is_refused(world: fakes.World, clock: Clock, tmp_path: pathlib.Path) -> None:
     use = drive(world, clock, tmp_path, dataclasses.replace(LEASING, address=LEASED, snat=False))
     with pytest.raises(model.Cannot, match="the bridge's own address"):
@@ -339,6 +353,26 @@ def test_a_network_gives_its_leases_back(use: driver.Driver, world: fakes.World,
     made.delete(protocol.NetworkRef(network_id=NETWORK.id))
     assert (use.store.bindings(), use.store.networks(), world.pool.given) == ((), (), {})
     assert world.counts["dhcp.released"] == 1
+
+
+def test_an_address_that_is_leased_is_nobodys_provisional_one(use: driver.Driver, world: fakes.World) -> None:
+    world.pool.offers = [str(NETWORK.range[0])]
+    start(use)
+    stop(use)
+    world.waiting = ("several", "containers")
+    assert start(use, OTHER, None).address == NETWORK.range[1]
+
+
+def test_the_status_shows_the_lease_of_who_has_it(use: driver.Driver, world: fakes.World, clock: Clock) -> None:
+    start(use)
+    start(use, OTHER, "web")
+    told = typing.cast("dict[str, list[dict[str, object]]]", fakes.uses(world, use.store, clock).control.status())
+    scratch, web = told["endpoints"]
+    mac = naming.client_mac("h1", LEASING, "scratch")
+    (bound,) = use.store.bindings()
+    ends = bound.obtained.isoformat(timespec="seconds"), bound.expires.isoformat(timespec="seconds")
+    assert scratch["lease"] == {"server": "172.31.0.1", "mac": mac, "obtained": ends[0], "expires": ends[1]}
+    assert (scratch["source"], web["lease"], told["networks"][0]["unlisted"]) == ("dhcp", None, "dhcp")
 
 
 def test_a_network_without_a_client_is_refused(world: fakes.World, clock: Clock, tmp_path: pathlib.Path) -> None:
