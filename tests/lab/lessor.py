@@ -1,8 +1,12 @@
 """DHCP servers of two houses, as commands: dnsmasq, and Kea, whose leases may be as short as a test wants them."""
 
+import contextlib
 import dataclasses
 import json
 import pathlib
+from collections.abc import Iterator, Sequence
+
+from tests.lab import host, place, process
 
 SHORTEST = 120  # seconds: dnsmasq makes a lease no shorter
 
@@ -47,3 +51,15 @@ class Lessor:
         file = self.folder / "leases"
         lines = [line.split() for line in file.read_text().splitlines()] if file.exists() else []
         return {words[2]: (words[1], words[3]) for words in lines}
+
+
+@contextlib.contextmanager
+def serving(where: place.Place, space: host.Namespace, command: Sequence[str]) -> Iterator[None]:
+    """Have a server run in a namespace for a while."""
+    server = process.Process(where, "dhcp")
+    server.start([*space.enter, *command])
+    try:
+        server.until("listen", lambda: ":67 " in space.run("ss", "-Hlun"))
+        yield
+    finally:
+        server.kill()
