@@ -83,7 +83,7 @@ wait_for() { # SECONDS COMMAND...: until the command is well
 
 install_packages() {
     local package wanted=(bind9 bind9-dnsutils ca-certificates debian-archive-keyring iproute2 iptables
-        iputils-ping mmdebstrap nftables python3 python3-venv) missing=()
+        iputils-ping mmdebstrap nftables python3 python3-venv udhcpc) missing=()
     engine_answers || { command -v dockerd >/dev/null && ! ours docker.io; } || wanted+=(docker.io)
     [[ ! -d /sys/kernel/security/apparmor ]] || wanted+=(apparmor) # the engine needs its parser there
     for package in "${wanted[@]}"; do installed "$package" || missing+=("$package"); done

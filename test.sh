@@ -9,8 +9,8 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_
 
 readonly CACHE=${FULLHOST_TEST_CACHE:-/var/cache/fullhost-tests}
 readonly LOG=$CACHE/install.log POLICY=/usr/sbin/policy-rc.d
-readonly PACKAGES=(bind9 bind9-dnsutils busybox-static ca-certificates curl debootstrap git iproute2 iptables
-    iputils-ping nftables procps python3-venv shellcheck slirp4netns)
+readonly PACKAGES=(bind9 bind9-dnsutils busybox-static ca-certificates curl debootstrap dnsmasq-base git iproute2 iptables
+    iputils-ping kea-dhcp4-server nftables procps python3-venv shellcheck slirp4netns udhcpc)
 
 if [[ $EUID -ne 0 ]]; then
     echo "test.sh: cannot run the tests: they make namespaces and start engines, which needs root; run sudo ./test.sh" >&2

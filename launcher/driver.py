@@ -48,6 +48,7 @@ class Driver:
                         name=endpoint["name"],
                         address=_four(endpoint["address"]),
                         address6=_six(endpoint.get("address6")),
+                        lease=_lease(endpoint.get("lease")),
                         mac=endpoint["mac"],
                         veth=endpoint["veth"],
                         rung=endpoint["rung"],
@@ -186,3 +187,8 @@ def _four(text: str | None) -> ipaddress.IPv4Address | None:
 
 def _six(text: str | None) -> ipaddress.IPv6Address | None:
     return pairs.pair(None, text).six
+
+
+def _lease(found: dict[str, str] | None) -> tuple[str, str, str] | None:
+    """Return the lease of an endpoint: until when, by which server, to which hardware address."""
+    return None if found is None else (found["expires"], found["server"], found["mac"])

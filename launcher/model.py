@@ -174,7 +174,7 @@ class Endpoint:
     """An attachment as the driver keeps it: how it knew whose it is (`rung`), and where the address came from.
 
     One whose name is not known yet has none, and a provisional address; it is `settled` once both are certain.
-    `stopped` counts its frames that the driver dropped, by what they were.
+    A DHCP `lease` has an end, a server, and the hardware address that it knows; `stopped` counts dropped frames.
     """
 
     id: str
@@ -189,6 +189,7 @@ class Endpoint:
     joined: bool
     created: str
     address6: ipaddress.IPv6Address | None = None
+    lease: tuple[str, str, str] | None = None
     stopped: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     @property

@@ -150,6 +150,7 @@ def examination(found: "machines.Examination") -> str:
             ("veth", endpoint.veth if endpoint else ""),
             ("identified by", endpoint.rung if endpoint else ""),
             ("address from", _certain(endpoint) if endpoint else ""),
+            *([("leased by", f"{lease[1]} to {lease[2]}")] if endpoint and (lease := endpoint.lease) else []),
             ("image", machine.image),
             ("limits", snapshots.limited(machine)),
             ("volumes", ", ".join(machine.volumes)),
@@ -165,7 +166,8 @@ def _both(four: object, six: str | None) -> str:
 
 
 def _certain(endpoint: model.Endpoint) -> str:
-    return endpoint.source if endpoint.settled else f"{endpoint.source}, to be verified"
+    end = f" until {endpoint.lease[0][:19]}Z" if endpoint.lease else ""
+    return f"{endpoint.source}{end}" if endpoint.settled else f"{endpoint.source}, to be verified"
 
 
 def findings(found: "Sequence[Finding]") -> str:

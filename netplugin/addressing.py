@@ -120,14 +120,13 @@ def misfit(answer: pairs.Address, network: model.Network) -> str | None:
         return ipv6.misfit(answer, network)
     if answer not in network.subnet:
         return f"no address of {network.subnet}"
-    match answer:
-        case network.subnet.network_address:
-            return f"the network address of {network.subnet}"
-        case network.subnet.broadcast_address:
-            return f"the broadcast address of {network.subnet}"
-        case network.gateway:
-            return "the gateway's own address"
-    return None
+    reserved: dict[pairs.Address | None, str] = {
+        network.address: "the bridge's own address",
+        network.gateway: "the gateway's own address",
+        network.subnet.broadcast_address: f"the broadcast address of {network.subnet}",
+        network.subnet.network_address: f"the network address of {network.subnet}",
+    }
+    return reserved.get(answer)
 
 
 def taken(name: str | None, holder: model.Endpoint, address: pairs.Address | None = None) -> model.Cannot:

@@ -122,6 +122,7 @@ def _serve(use: assembly.Uses, settings: config.Settings) -> flask.Flask:
         threading.Thread(target=use.keeper.run, args=patrol, name="keeper", daemon=True).start()
         threading.Thread(target=use.guardian.run, args=(settings.keeper_seconds,), name="guard", daemon=True).start()
         threading.Thread(target=use.tidier.run, args=(settings.keeper_seconds,), name="tidier", daemon=True).start()
+        threading.Thread(target=use.renewer.run, args=(settings.keeper_seconds,), name="renewer", daemon=True).start()
     bounded = deadline.Overseer().bounded  # a budget of time for each call, and an answer in time whatever hangs
     table = {name: bounded(call) for name, call in calls(use).items()}
     asked = {path: bounded(question) for path, question in questions(use).items()}

@@ -17,6 +17,7 @@ from netplugin import (
     config,
     control,
     counting,
+    dhcp,
     driver,
     engine,
     firewall,
@@ -25,11 +26,14 @@ from netplugin import (
     guarding,
     ipam,
     keeper,
+    leasing,
     links,
     networks,
     publishing,
     records,
     registrar,
+    renewal,
+    segment,
     settlement,
     store,
     tidying,
@@ -39,7 +43,7 @@ from netplugin import (
 )
 
 
-class Links(driver.Links, networks.Links, keeper.Links, control.Links, typing.Protocol):
+class Links(driver.Links, leasing.Links, networks.Links, keeper.Links, control.Links, typing.Protocol):
     """What all use cases do with links."""
 
 
@@ -55,7 +59,7 @@ class Firewalld(networks.Firewalld, keeper.Firewalld, typing.Protocol):
     """What all use cases do beside firewalld."""
 
 
-class Zone(assignment.Zone, settlement.Zone, control.Zone, registrar.Zone, records.Zone, typing.Protocol):
+class Zone(assignment.Zone, settlement.Zone, control.Zone, registrar.Zone, records.Zone, leasing.Zone, typing.Protocol):
     """What all use cases ask of DNS."""
 
 
@@ -67,6 +71,7 @@ class Engine(
     keeper.Engine,
     control.Engine,
     tidying.Engine,
+    renewal.Engine,
     typing.Protocol,
 ):
     """What all use cases ask of the engine."""
@@ -84,6 +89,8 @@ class Leaves:
     zone: Zone
     engine: Engine
     guard: guarding.Guard = guard
+    segment: leasing.Segment = segment
+    client: leasing.Client = dhcp
     claims: publishing.Claims = dataclasses.field(default_factory=claims.Claims)
     update: registrar.Update | None = None
 
@@ -98,6 +105,7 @@ class Uses:
     guardian: guarding.Guardian
     control: control.Control
     tidier: tidying.Tidier
+    renewer: renewal.Renewer
     records: records.Records
     ipam: ipam.Ipam
     publisher: publishing.Publisher
@@ -132,8 +140,19 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
         now=_now,
         count=count,
     )
+    leaser = leasing.Leaser(
+        store=over.store,
+        links=over.links,
+        segment=over.segment,
+        client=over.client,
+        zone=over.zone,
+        registrar=registers,
+        owner=registers.owner,
+        now=_now,
+        count=count,
+    )
     assigner = assignment.Assigner(
-        store=over.store, zone=over.zone, engine=over.engine, registrar=registers, now=_now, count=count
+        store=over.store, zone=over.zone, engine=over.engine, registrar=registers, leaser=leaser, now=_now, count=count
     )
     agreed = agreement.Agreement(store=over.store, assigner=assigner)
     publisher = publishing.Publisher(
@@ -160,6 +179,7 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
         firewalld=over.firewalld,
         engine=over.engine,
         registrar=registers,
+        leaser=leaser,
         guardian=guardian,
         defaults=settings.network_defaults,
         now=_now,
@@ -172,9 +192,7 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
         firewall=publisher,
         firewalld=over.firewalld,
         engine=over.engine,
-        settler=settlement.Settler(
-            store=over.store, zone=over.zone, engine=over.engine, registrar=registers, count=count
-        ),
+        settler=settlement.Settler(store=over.store, zone=over.zone, engine=over.engine, leaser=leaser, count=count),
         dismantle=made.dismantle,
         now=_now,
         count=count,
@@ -200,6 +218,15 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
         control=asked,
         tidier=tidying.Tidier(
             store=over.store, engine=over.engine, registrar=registers, now=_now, count=count, told=told
+        ),
+        renewer=renewal.Renewer(
+            store=over.store,
+            engine=over.engine,
+            leaser=leaser,
+            now=_now,
+            count=count,
+            wake=woken.set,
+            told=told,
         ),
         records=records.Records(store=over.store, zone=over.zone, registrar=registers, count=count),
         ipam=ipam.Ipam(store=over.store, agreement=agreed),

@@ -7,7 +7,7 @@ import logging
 import typing
 from collections.abc import Callable
 
-from netplugin import identity, inventory, ipv6, model, pairs, registrar, store
+from netplugin import identity, inventory, ipv6, leasing, model, pairs, registrar, store
 
 QUIET = datetime.timedelta(seconds=5)
 _log = logging.getLogger("fullhost")
@@ -41,6 +41,7 @@ class Assigner:
     zone: Zone
     engine: Engine
     registrar: registrar.Registrar
+    leaser: leasing.Leaser
     now: Callable[[], datetime.datetime]
     count: Callable[[str], None]
     quiet: dict[str, datetime.datetime] = dataclasses.field(default_factory=dict)
@@ -58,7 +59,7 @@ class Assigner:
         leased = self.store.leased(network.id, owner.name) if network.stale is model.Stale.SERVE else None
         if leased is None or network.id not in self.quiet or self.now() >= self.quiet[network.id]:
             try:
-                found = ipv6.look_up(self.zone, owner.name, network)
+                found = self._look_up(owner.name, network)
             except model.Cannot as error:
                 if error.reason is not model.Reason.UNAVAILABLE:
                     raise
@@ -68,9 +69,22 @@ class Assigner:
                 _log.warning("%s has its last known address %s: %s", owner.name, leased, error)
             else:
                 self.quiet.pop(network.id, None)
-                return _assigned(owner, model.Source.DNS, self.registrar.give(found, network, at=at))
+                given, source = self.leaser.give(found, network, at=at)
+                return _assigned(owner, source, given)
         self.count("dns.silent")
         return _assigned(owner, model.Source.CACHE, leased)
+
+    def _look_up(self, name: str, network: model.Network) -> inventory.Record:
+        """Return what the zone gives a name; while its server is silent, who has a lease has that alone."""
+        try:
+            return ipv6.look_up(self.zone, name, network)
+        except model.Cannot as error:
+            tenant = self.store.binding(network.id, name) if network.stale is model.Stale.SERVE else None
+            if error.reason is not model.Reason.UNAVAILABLE or tenant is None:
+                raise
+            self.count("dns.silent")
+            _log.warning("%s is taken to have its lease alone: %s", name, error)
+            return inventory.Record(name=name, addresses=(tenant.address,))
 
     def unknown(self, network: model.Network) -> model.Assignment:
         """Return a provisional assignment, whose address is none of the zone's."""
@@ -84,7 +98,7 @@ class Assigner:
         From Join on the engine names the container, if it answers (9 to 24 ms). The only one that waits to start need
         not be the one that joins: a container that runs may be connected meanwhile.
         """
-        if endpoint.rung is not model.Rung.CANDIDATE or endpoint.source is not model.Source.DNS:
+        if endpoint.rung is not model.Rung.CANDIDATE or endpoint.source not in {model.Source.DNS, model.Source.DHCP}:
             return False
         try:
             attachment = self.engine.attachments(endpoint.network_id).get(endpoint.id)

@@ -5,7 +5,7 @@ import datetime
 import typing
 from collections.abc import Callable, Iterator, Mapping
 
-from netplugin import addressing, inventory, ipv6, model, naming, pins, store
+from netplugin import addressing, binding, inventory, ipv6, model, naming, pins, store
 
 Json = Mapping[str, object]
 
@@ -49,12 +49,13 @@ class Control:
     def status(self) -> Json:
         """Return everything that the driver knows: networks, endpoints with the rung that named each, counters."""
         networks = self.store.networks()
+        leases = {(bound.network_id, bound.name): bound for bound in self.store.bindings()}
         return {
             "version": self.version,
             "pid": self.pid,
             "started": self.started.isoformat(timespec="seconds"),
             "networks": [self._network(network) for network in networks],
-            "endpoints": [_endpoint(endpoint) for endpoint in self.store.endpoints()],
+            "endpoints": [_endpoint(e, leases.get((e.network_id, e.name or ""))) for e in self.store.endpoints()],
             "counters": dict(self.counters()),
             "stopped": [_stopped(endpoint, found) for endpoint, found in self.stopped()],
             "warnings": [
@@ -107,6 +108,7 @@ class Control:
             "address": _text(network.address),
             "range": str(network.range),
             "stale": network.stale,
+            "unlisted": network.unlisted,
             "antispoof": network.antispoof,
             "isolate": network.isolate,
         }
@@ -135,7 +137,7 @@ def _text(thing: object) -> str | None:
     return None if thing is None else str(thing)
 
 
-def _endpoint(endpoint: model.Endpoint) -> Json:
+def _endpoint(endpoint: model.Endpoint, bound: binding.Binding | None) -> Json:
     return {
         "id": endpoint.id,
         "network": endpoint.network_id,
@@ -149,7 +151,17 @@ def _endpoint(endpoint: model.Endpoint) -> Json:
         "settled": endpoint.settled,
         "joined": endpoint.sandbox is not None,
         "antispoof": endpoint.antispoof,
+        "lease": _lease(bound) if bound is not None and bound.address == endpoint.address else None,
         "created": endpoint.created.isoformat(timespec="seconds"),
+    }
+
+
+def _lease(bound: binding.Binding) -> Json:
+    return {
+        "server": str(bound.server),
+        "mac": bound.mac,
+        "obtained": bound.obtained.isoformat(timespec="seconds"),
+        "expires": bound.expires.isoformat(timespec="seconds"),
     }
 
 

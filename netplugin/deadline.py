@@ -3,11 +3,16 @@
 The engine waits for its driver without end (pkg/plugins of moby), so the driver has to. Timeouts of single steps would
 add up; a budget does not: 2.7 s to do what is asked, 1.2 s to undo what failed, and at 4.5 s the asker has an answer
 even where a step cannot be interrupted, such as a write to a disk that hangs.
+
+One kind of call has more, once: a start that asks a DHCP server has 5 s for that. dnsmasq, of all servers the one that
+most people have, looks for 3 s whether anybody has an address before it offers it for the first time (PING_WAIT), and a
+start that is refused so that the next one works is nothing that anybody expects.
 """
 
 import concurrent.futures
 import contextlib
 import contextvars
+import dataclasses
 import time
 import typing
 from collections.abc import Callable, Iterator
@@ -15,13 +20,32 @@ from collections.abc import Callable, Iterator
 from netplugin import model
 
 WORK_SECONDS, UNDO_SECONDS, ANSWER_SECONDS = 2.7, 1.2, 4.5
+LEASE_SECONDS = 5.0
 _MOST_CALLS = 256  # at once; those of a disk that hangs stay for as long as it does
 
 P = typing.ParamSpec("P")
 A = typing.TypeVar("A")
 T = typing.TypeVar("T")
 
-_end: contextvars.ContextVar[float | None] = contextvars.ContextVar("_end", default=None)
+
+@dataclasses.dataclass(slots=True)
+class _Budget:
+    """How long something may take that has begun: `seconds` in all, until `end`."""
+
+    seconds: float
+    end: float = 0
+    lengthened: bool = False
+
+    def __post_init__(self) -> None:
+        self.end = time.monotonic() + self.seconds
+
+    @property
+    def answer(self) -> float:
+        """When the asker has an answer at the latest."""
+        return self.end + ANSWER_SECONDS - WORK_SECONDS
+
+
+_budget: contextvars.ContextVar[_Budget | None] = contextvars.ContextVar("_budget", default=None)
 
 
 def left(what: str, *, at_most: float) -> float:
@@ -29,13 +53,13 @@ def left(what: str, *, at_most: float) -> float:
 
     Outside of a call, in the keeper, there is no budget. Where nothing is left, the step is refused.
     """
-    end = _end.get()
-    if end is None:
+    budget = _budget.get()
+    if budget is None:
         return at_most
-    if (seconds := end - time.monotonic()) <= 0:
+    if (seconds := budget.end - time.monotonic()) <= 0:
         raise model.Cannot(
             what,
-            why=f"the {WORK_SECONDS:g} s of the call are over, and what was waited for did not answer",
+            why=f"the {budget.seconds:g} s of the call are over, and what was waited for did not answer",
             hint="see the driver's log and fhv status, and try again",
             reason=model.Reason.UNAVAILABLE,
         )
@@ -44,22 +68,26 @@ def left(what: str, *, at_most: float) -> float:
 
 def bounded() -> bool:
     """Tell whether a call waits: what takes seconds is the keeper's then."""
-    return _end.get() is not None
+    return _budget.get() is not None
+
+
+def lengthen() -> None:
+    """Give the call LEASE_SECONDS more, once: it is one that waits for a DHCP server."""
+    budget = _budget.get()
+    if budget is not None and not budget.lengthened:
+        budget.end, budget.seconds, budget.lengthened = budget.end + LEASE_SECONDS, budget.seconds + LEASE_SECONDS, True
 
 
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[None]:
     """Give what is done inside a budget of its own, in this thread."""
-    token = _end.set(time.monotonic() + seconds)
-    try:
+    with _spending(_Budget(seconds)):
         yield
-    finally:
-        _end.reset(token)
 
 
-def undo(act: Callable[P, None], *arguments: P.args, **named: P.kwargs) -> None:
+def undo(act: Callable[P, object], *arguments: P.args, **named: P.kwargs) -> None:
     """Undo something within a budget of its own: the one of the work may be what has failed."""
-    if _end.get() is None:
+    if _budget.get() is None:
         act(*arguments, **named)
         return
     with within(UNDO_SECONDS):
@@ -73,17 +101,18 @@ class Overseer:
         self._threads = concurrent.futures.ThreadPoolExecutor(_MOST_CALLS, thread_name_prefix="call")
 
     def bounded(self, call: Callable[[A], T]) -> Callable[[A], T]:
-        """Return the call within ANSWER_SECONDS; what was not begun by then never is."""
+        """Return the call within ANSWER_SECONDS, or LEASE_SECONDS more; what was not begun by then never is."""
 
         def overseen(asked: A) -> T:
-            future = self._threads.submit(_budgeted, call, asked)
-            done, _ = concurrent.futures.wait([future], ANSWER_SECONDS)
-            if done:
-                return future.result()
+            budget = _Budget(WORK_SECONDS)
+            future = self._threads.submit(_budgeted, call, asked, budget)
+            while (seconds := budget.answer - time.monotonic()) > 0:  # which may have been lengthened meanwhile
+                if concurrent.futures.wait([future], seconds).done:
+                    return future.result()
             future.cancel()
             raise model.Cannot(
                 "serve the call",
-                why=f"it hangs for {ANSWER_SECONDS:g} s",
+                why=f"it hangs for {budget.seconds + ANSWER_SECONDS - WORK_SECONDS:g} s",
                 hint="see that the disk of the driver's state can be written, and try again",
                 reason=model.Reason.UNAVAILABLE,
             )
@@ -91,6 +120,15 @@ class Overseer:
         return overseen
 
 
-def _budgeted(call: Callable[[A], T], asked: A) -> T:
-    with within(WORK_SECONDS):
+def _budgeted(call: Callable[[A], T], asked: A, budget: _Budget) -> T:
+    with _spending(budget):
         return call(asked)
+
+
+@contextlib.contextmanager
+def _spending(budget: _Budget) -> Iterator[None]:
+    token = _budget.set(budget)
+    try:
+        yield
+    finally:
+        _budget.reset(token)

@@ -41,6 +41,7 @@ class Source(enum.StrEnum):
     DNS = "dns"  # the zone says so now
     CACHE = "cache"  # the zone said so the last time; its server does not answer now
     RANGE = "range"  # a provisional one of the network's dynamic range
+    DHCP = "dhcp"  # a DHCP server leases it to a name that the zone lacks
 
 
 class Stale(enum.StrEnum):
@@ -54,7 +55,7 @@ class Unlisted(enum.StrEnum):
     """What to do for a name that the zone does not have."""
 
     REGISTER = "register"  # give it a free address of the range, and write both into the zone
-    DHCP = "dhcp"  # not served yet
+    DHCP = "dhcp"  # give it what a DHCP server on the bridge's segment leases it
     REFUSE = "refuse"
 
 
@@ -238,7 +239,7 @@ class Assignment:
     @property
     def settled(self) -> bool:
         """Tell whether there is nothing to find out about it any more."""
-        return self.rung in {Rung.OPTION, Rung.ADDRESS, Rung.NAMED} and self.source is Source.DNS
+        return self.rung in {Rung.OPTION, Rung.ADDRESS, Rung.NAMED} and self.source in {Source.DNS, Source.DHCP}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,7 +9,7 @@ from netplugin import model, pairs
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 # dev_valid_name() of the kernel forbids '/', ':' and white space; fewer characters keep nft and iptables at ease.
 _INTERFACE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}")
-_VETH = re.compile(r"fh([0-9a-f]{12})[hc]")
+_VETH, _CLIENT = re.compile(r"fh([0-9a-f]{12})[hc]"), re.compile(r"fl([0-9a-f]{12})[hc]")
 
 
 def label(text: str, *, domain: str) -> str:
@@ -37,7 +37,7 @@ def domain(text: str) -> str:
 
 def interface(text: str) -> str:
     """Return the name of an interface; ValueError where the kernel or a rule could not bear it."""
-    if not _INTERFACE.fullmatch(text) or _VETH.fullmatch(text) or text in {"all", "default"}:
+    if not _INTERFACE.fullmatch(text) or _VETH.fullmatch(text) or is_client(text) or text in {"all", "default"}:
         raise ValueError("an interface is a letter and up to 14 letters, digits, dots, hyphens, underscores")
     return text
 
@@ -55,6 +55,33 @@ def veth(endpoint_id: str) -> model.Veth:
 def is_host_end(interface_name: str) -> bool:
     """Tell whether an interface bears the name of a host end, which only this driver gives."""
     return _VETH.fullmatch(interface_name) is not None and interface_name.endswith("h")
+
+
+def client(network_id: str, name: str) -> model.Veth:
+    """Return the names of the pair by which a DHCP client asks for a machine's address, while it does."""
+    digest = hashlib.sha256(f"{network_id} {name}".encode()).hexdigest()[:12]
+    return model.Veth(host=f"fl{digest}h", peer=f"fl{digest}c")
+
+
+def is_client_port(interface_name: str) -> bool:
+    """Tell whether it is the end that is a port of a bridge."""
+    return is_client(interface_name) and interface_name.endswith("h")
+
+
+def is_client(interface_name: str) -> bool:
+    """Tell whether an interface bears the name of either end of a DHCP client's pair."""
+    return _CLIENT.fullmatch(interface_name) is not None
+
+
+def client_mac(owner: str, network: model.Network, name: str, *, attempt: int = 0) -> str:
+    """Return the hardware address by which a DHCP server knows a machine: 02:68, and some of a digest.
+
+    It is not the machine's own: Kea sends its answers to that one, whatever is asked for, and the bridge would
+    take them to the machine while it runs. It follows from driver, subnet and name, so that what is reserved for it on
+    the server outlives container and network, and no two hosts on a segment have one.
+    """
+    text = f"{owner} {network.subnet} {name} {attempt}"
+    return ":".join(("02", "68", *re.findall("..", hashlib.sha256(text.encode()).hexdigest()[:8])))
 
 
 def mac(address: pairs.Address) -> str:

@@ -12,6 +12,7 @@ from netplugin import (
     deadline,
     guarding,
     ipv6,
+    leasing,
     model,
     naming,
     options,
@@ -73,6 +74,7 @@ class Networks:
     firewalld: Firewalld
     engine: Engine
     registrar: registrar.Registrar
+    leaser: leasing.Leaser
     guardian: guarding.Guardian
     defaults: Mapping[str, str]
     now: Callable[[], datetime.datetime]
@@ -86,6 +88,7 @@ class Networks:
         wish = dataclasses.replace(plain, ipam=kind, mtu=self._mtu(plain, given))
         refusals.refuse_choice(wish)
         ipv6.refuse_unserved(wish)
+        self.leaser.refuse_unserved(wish)
         if wish.unlisted is model.Unlisted.REGISTER:
             self.registrar.updater(wish, "names")
         if any(network.id == wish.id for network in self.store.networks()):
@@ -109,6 +112,7 @@ class Networks:
         """Take away all that the network made, a bridge only if it was made by it; try each step, then complain."""
         network = next((n for n in self.store.networks() if n.id == request.network_id), None)
         if network is not None:
+            self.leaser.abandon(network)
             self.dismantle(network)
         else:  # its row may have gone with a state file; its rules would translate for whoever has the subnet next
             self.firewall.delete(request.network_id)

@@ -227,12 +227,9 @@ def _stale(text: str) -> model.Stale:
 
 def _unlisted(text: str) -> model.Unlisted:
     try:
-        wish = model.Unlisted(text.lower())
+        return model.Unlisted(text.lower())
     except ValueError:
         raise ValueError(f"it is one of {', '.join(model.Unlisted)}") from None
-    if wish is model.Unlisted.DHCP:
-        raise ValueError("addresses from a DHCP server are not served yet; register takes a free one of the range")
-    return wish
 
 
 def _mtu(text: str) -> int:

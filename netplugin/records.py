@@ -105,7 +105,8 @@ class Records:
     def updates(self, network_id: str) -> Json:
         """Tell whether names that the zone lacks are registered, and what stands against it; nothing is changed."""
         network = self.store.network(network_id)
-        wished, refused = network.unlisted is model.Unlisted.REGISTER, []
+        leased = network.unlisted is model.Unlisted.DHCP and self.registrar.update is not None
+        wished, refused = leased or network.unlisted is model.Unlisted.REGISTER, []
         for change in registration.probes(network) if wished else ():
             try:
                 self.registrar.updater(network, "names that it lacks").send(change, network.dns)

@@ -58,12 +58,13 @@ class Registrar:
         """Register a name at a free address of the range, or `at` the one that its endpoint has; return what it has.
 
         With a prefix of IPv6 there the address has its like beside it, and both are free or another one is taken.
-        Where the engine gives out the addresses, it is that one or none.
+        Where the engine or a DHCP server gives out the addresses, it is that one or none.
         """
         update, text = self.updater(network, name), registration.mark(self.owner, network.id)
         claim = claiming.Claim(store=self.store, update=update, text=text, count=self.count, withdraw=self.withdraw)
         held = self.held(name, network.id)
-        only = at if network.ipam in {model.Ipam.ENGINE, model.Ipam.CHOSEN} else None
+        elsewhere = network.ipam in {model.Ipam.ENGINE, model.Ipam.CHOSEN} or network.unlisted is model.Unlisted.DHCP
+        only = at if elsewhere else None
         if only is not None:
             self.heard.pop(network.id, None)  # it may have become free a moment ago, and there is no other
         given = self._given(network)
@@ -97,11 +98,13 @@ class Registrar:
     def _refuse_foreign(self, name: str, given: pairs.Pair, network: model.Network) -> None:
         """Refuse a name that the driver of another host has registered: its machine is there.
 
-        Only addresses of the range are registered, but for those of an engine's choice: others are not asked for.
+        Only addresses of the range are registered, but for those that an engine or a DHCP server chose: others are not
+        asked for.
         """
-        if network.unlisted is not model.Unlisted.REGISTER or given.four is None:
+        leased = network.unlisted is model.Unlisted.DHCP and self.update is not None
+        if given.four is None or (network.unlisted is not model.Unlisted.REGISTER and not leased):
             return
-        if given.four not in network.range and network.ipam is not model.Ipam.CHOSEN:
+        if given.four not in network.range and network.ipam is not model.Ipam.CHOSEN and not leased:
             return
         if (other := self.zone.owner(name, network)) not in {None, self.owner}:
             raise model.Cannot(
@@ -173,6 +176,7 @@ class Registrar:
             transaction.register(new)
             if holder is not None:
                 transaction.rename(holder.id, name)
+            transaction.rebind(row.network_id, row.name, name)
         self.count("registered.renamed")
         _log.warning("registered %s at %s in the place of %s", new.host, row.addresses, row.host)
         return True
@@ -214,7 +218,8 @@ def _choices(network: model.Network, name: str, first: Address | None, only: Add
 def _full(name: str, network: model.Network, only: Address | None) -> model.Cannot:
     """Return the refusal of a name for which there is no address; `only` is the one that it would have to be."""
     if only is not None:
-        why, hint = f"{only}, which the engine gave it, is another name's in DNS", "start it again, or give it an --ip"
+        giver = "a DHCP server" if network.unlisted is model.Unlisted.DHCP else "the engine"
+        why, hint = f"{only}, which {giver} gave it, is another name's in DNS", "start it again, or give it an --ip"
     else:
         why = f"the range {network.range} has no free address"
         hint = f"remove containers that are not needed, or write {name} into the zone {network.domain}"

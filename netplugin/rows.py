@@ -5,7 +5,7 @@ import ipaddress
 import json
 from collections.abc import Mapping
 
-from netplugin import exposure, model, pairs, registration
+from netplugin import binding, exposure, model, pairs, registration
 
 Value = str | int | None
 Row = Mapping[str, Value]
@@ -177,6 +177,26 @@ def registered(row: Row) -> registration.Registration:
         container=_text(row["container"]),
         own=bool(row["own"]),
         address6=address6(row["address6"]),
+    )
+
+
+def of_binding(of: binding.Binding) -> tuple[Value, ...]:
+    """Return the row of a binding."""
+    times = of.obtained.isoformat(), of.expires.isoformat()
+    return of.network_id, of.name, str(of.address), of.mac, str(of.server), *times, of.container
+
+
+def bound(row: Row) -> binding.Binding:
+    """Return the binding of a row."""
+    return binding.Binding(
+        network_id=str(row["network_id"]),
+        name=str(row["name"]),
+        address=ipaddress.IPv4Address(str(row["address"])),
+        mac=str(row["mac"]),
+        server=ipaddress.IPv4Address(str(row["server"])),
+        obtained=datetime.datetime.fromisoformat(str(row["obtained"])),
+        expires=datetime.datetime.fromisoformat(str(row["expires"])),
+        container=_text(row["container"]),
     )
 
 

@@ -4,6 +4,7 @@ The netlink library opens three sockets and decodes every attribute of a link; t
 """
 
 import errno
+import ipaddress
 import socket
 import struct
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ _EXCLUSIVE = 0x200  # NLM_F_EXCL (linux/netlink.h)
 _ADDRESS, _MTU, _MASTER = 1, 4, 10  # IFLA_… (linux/if_link.h)
 _KIND, _DATA, _PEER = 1, 2, 1  # IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER (linux/veth.h)
 _UP = 1  # IFF_UP (linux/if.h)
-_NUMBER = struct.Struct("=I")
+_NEW_ADDRESS, _LOCAL = 20, 2  # RTM_NEWADDR, IFA_LOCAL (linux/if_addr.h); IFA_ADDRESS is 1 as IFLA_ADDRESS is
+_NUMBER, _BORNE = struct.Struct("=I"), struct.Struct("=BBBBI")  # the latter is ifaddrmsg
 
 
 def find(name: str) -> dump.Link | None:
@@ -49,6 +51,20 @@ def add_veth(veth: model.Veth, *, mtu: int, address: str, master: int) -> None:
     )
     request = dump.LINK.pack(socket.AF_UNSPEC, 0, 0, _UP, _UP) + b"".join(host) + pair
     list(_asked(_NEW, messages.CREATE | _EXCLUSIVE, request))
+
+
+def change(name: str, *attributes: bytes, up: bool = False) -> None:
+    """Change a link, and set it up if asked to; OSError where the kernel refuses."""
+    flags = _UP if up else 0
+    request = dump.LINK.pack(socket.AF_UNSPEC, 0, 0, flags, flags) + messages.text(dump.IFNAME, name)
+    list(_asked(_NEW, 0, request + b"".join(attributes)))
+
+
+def bear(index: int, address: ipaddress.IPv4Address) -> None:
+    """Give a link an address of IPv4 alone, without any prefix; OSError where the kernel refuses."""
+    request = _BORNE.pack(socket.AF_INET, 32, 0, 0, index)
+    request += messages.attribute(_LOCAL, address.packed) + messages.attribute(_ADDRESS, address.packed)
+    list(_asked(_NEW_ADDRESS, messages.CREATE | _EXCLUSIVE, request))
 
 
 def delete(name: str) -> None:

@@ -1,6 +1,6 @@
 """The tables of the state file, and what makes an older file one of this version."""
 
-VERSION = 4
+VERSION = 5
 _EXPOSURES = """
 CREATE TABLE exposure (
     network_id TEXT NOT NULL REFERENCES network (id), name TEXT, endpoint_id TEXT, transport TEXT NOT NULL,
@@ -17,6 +17,12 @@ CREATE TABLE identity (owner TEXT NOT NULL) STRICT;
 """
 _REGISTERED6 = "ALTER TABLE registration ADD COLUMN address6 TEXT"
 _IPV6 = "CREATE UNIQUE INDEX endpoint_address6 ON endpoint (network_id, address6)"
+_BINDINGS = """
+CREATE TABLE binding (
+    network_id TEXT NOT NULL REFERENCES network (id), name TEXT NOT NULL, address TEXT NOT NULL, mac TEXT NOT NULL,
+    server TEXT NOT NULL, obtained TEXT NOT NULL, expires TEXT NOT NULL, container TEXT, PRIMARY KEY (network_id, name)
+) STRICT
+"""
 _TABLES = """
 CREATE TABLE network (
     id TEXT PRIMARY KEY, bridge TEXT NOT NULL UNIQUE, bridge_made INTEGER NOT NULL, subnet TEXT NOT NULL,
@@ -41,7 +47,7 @@ CREATE TABLE lease (
 ) STRICT;
 """
 _ENGINE = "CREATE TABLE engine (version TEXT NOT NULL) STRICT"
-SCHEMA = (_TABLES, _EXPOSURES, _REGISTRATIONS, _REGISTERED6, _IPV6, _ENGINE)
+SCHEMA = (_TABLES, _EXPOSURES, _REGISTRATIONS, _REGISTERED6, _IPV6, _ENGINE, _BINDINGS)
 # An IPv4 address that need not be there: SQLite takes NOT NULL from no column, so both tables are made anew.
 _ENDPOINTS_4 = """
 CREATE TABLE endpoint_4 (
@@ -85,6 +91,7 @@ MIGRATIONS = {
         _IPV6,
     ),
     3: (_ENDPOINTS_4, _LEASES_4, _IPV6, _REGISTERED6, _ENGINE),
+    4: (_BINDINGS,),
 }
 
 

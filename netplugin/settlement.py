@@ -11,7 +11,7 @@ import logging
 import typing
 from collections.abc import Callable
 
-from netplugin import addressing, deadline, ipv6, model, naming, pairs, registrar, store
+from netplugin import addressing, deadline, ipv6, leasing, model, naming, pairs, store, transaction
 
 _log = logging.getLogger("fullhost")
 
@@ -41,7 +41,7 @@ class Settler:
     store: store.Store
     zone: Zone
     engine: Engine
-    registrar: registrar.Registrar
+    leaser: leasing.Leaser
     count: Callable[[str], None]
     told: dict[str, str] = dataclasses.field(default_factory=dict)
     moved: dict[str, tuple[str, pairs.Pair]] = dataclasses.field(default_factory=dict)
@@ -79,10 +79,10 @@ class Settler:
             name = self._name(endpoint, attachment, network)
             own = self._own(endpoint, name, network)
             if own == endpoint.addresses and endpoint.name in {name, None}:
-                with self.store.transaction() as transaction:
-                    transaction.rename(endpoint.id, name)
-                    transaction.settle(endpoint.id)
-                    transaction.lease(network.id, name, own)
+                with self.store.transaction() as writes:
+                    writes.rename(endpoint.id, name)
+                    writes.settle(endpoint.id)
+                    self._remember(writes, network, name, own)
                 self.moved.pop(attachment.container or "", None)
                 self.count(f"settled.{endpoint.rung}")
             elif attachment.container is not None:
@@ -97,7 +97,9 @@ class Settler:
     def _own(self, endpoint: model.Endpoint, name: str, network: model.Network) -> pairs.Pair:
         """Return what the name has; one that the zone lacks is registered at the endpoint's address, if it is free."""
         with deadline.within(deadline.WORK_SECONDS):
-            return self.registrar.give(ipv6.look_up(self.zone, name, network), network, at=endpoint.address)
+            found = ipv6.look_up(self.zone, name, network)
+            own, _ = self.leaser.give(found, network, at=endpoint.address, patient=False)
+            return own
 
     def _name(self, endpoint: model.Endpoint, attachment: model.Attachment, network: model.Network) -> str:
         """Return the name that the endpoint should have: the one in its option, else the container's own."""
@@ -140,13 +142,19 @@ class Settler:
         move = self.engine.prepare(endpoint, container, name=name)
         if network.ipam is not model.Ipam.NULL:
             move = dataclasses.replace(move, address=own.four)
-        with self.store.transaction() as transaction:
-            transaction.lease(endpoint.network_id, name, own)
-            transaction.begin(move)
+        with self.store.transaction() as writes:
+            self._remember(writes, network, name, own)
+            writes.begin(move)
         self.moved[container] = (name, own)
         self._complete(move)
         self.count("moved")
         _log.warning("moved %s from %s to its own address %s", name, endpoint.addresses, own)
+
+    def _remember(self, writes: transaction.Transaction, network: model.Network, name: str, own: pairs.Pair) -> None:
+        """Remember what DNS gives the name; what a DHCP server leases it is written down with its end."""
+        bound = self.store.binding(network.id, name)
+        if bound is None or bound.address != own.four:
+            writes.lease(network.id, name, own)
 
     def _complete(self, move: model.Move) -> None:
         try:
@@ -154,5 +162,5 @@ class Settler:
         except model.Cannot as error:
             if error.reason is not model.Reason.MISSING:
                 raise
-        with self.store.transaction() as transaction:
-            transaction.end(move)
+        with self.store.transaction() as writes:
+            writes.end(move)

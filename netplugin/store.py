@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 
-from netplugin import deadline, exposure, model, pairs, registration, rows, schema, transaction
+from netplugin import binding, deadline, exposure, model, pairs, registration, rows, schema, transaction
 
 BUSY_SECONDS = 2.0  # how long a transaction waits for another one
 _WHAT = "keep the driver's state"
@@ -59,9 +59,10 @@ class Store:
         return next(map(rows.endpoint, self._read(query, network_id, mac)), None)
 
     def held(self, network_id: str) -> frozenset[pairs.Address]:
-        """Return the addresses of a network that endpoints or registrations have, of both versions."""
+        """Return the addresses of a network that endpoints, registrations or leases have, of both versions."""
         owners = [(e.network_id, e.addresses) for e in self.endpoints()]
         owners += [(r.network_id, r.addresses) for r in self.registrations()]
+        owners += [(b.network_id, pairs.Pair(four=b.address)) for b in self.bindings()]
         return frozenset(address for owner, given in owners if owner == network_id for address in given)
 
     def leased(self, network_id: str, name: str) -> pairs.Pair | None:
@@ -95,6 +96,15 @@ class Store:
     def registrations(self) -> tuple[registration.Registration, ...]:
         """Return all registrations, oldest first; of networks that are gone, too, until the zone is rid of them."""
         return tuple(map(rows.registered, self._read("SELECT * FROM registration ORDER BY created")))
+
+    def bindings(self) -> tuple[binding.Binding, ...]:
+        """Return what DHCP servers lease to names, or did the last time; what is over soonest comes first."""
+        return tuple(map(rows.bound, self._read("SELECT * FROM binding ORDER BY expires")))
+
+    def binding(self, network_id: str, name: str) -> binding.Binding | None:
+        """Return what a DHCP server leases to a name, or did the last time, or None."""
+        query = "SELECT * FROM binding WHERE network_id = ? AND name = ?"
+        return next(map(rows.bound, self._read(query, network_id, name)), None)
 
     def owner(self, suggestion: str) -> str:
         """Return what this driver calls itself in marks: the suggestion of its first life, for good."""

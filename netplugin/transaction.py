@@ -2,7 +2,7 @@
 
 import typing
 
-from netplugin import exposure, model, pairs, registration, rows
+from netplugin import binding, exposure, model, pairs, registration, rows
 
 
 class Connection(typing.Protocol):
@@ -26,7 +26,7 @@ class Transaction:
         """Remove a network with all that belongs to it; one that is not there is fine."""
         self.lasting = True
         self.abandon(network_id)
-        for table in ("move", "lease", "exposure", "endpoint"):
+        for table in ("move", "lease", "binding", "exposure", "endpoint"):
             self._connection.execute(f"DELETE FROM {table} WHERE network_id = ?", (network_id,))  # noqa: S608
         self._connection.execute("DELETE FROM network WHERE id = ?", (network_id,))
 
@@ -46,6 +46,30 @@ class Transaction:
     def rename(self, endpoint_id: str, name: str) -> None:
         """Give an endpoint another name; one that is not there is fine."""
         self._connection.execute("UPDATE endpoint SET name = ? WHERE id = ?", (name, endpoint_id))
+
+    def unsettle(self, endpoint_id: str) -> None:
+        """Note that the endpoint's address may not be its name's any more."""
+        self._connection.execute("UPDATE endpoint SET settled = 0 WHERE id = ?", (endpoint_id,))
+
+    def bind(self, bound: binding.Binding) -> None:
+        """Write down what a DHCP server leases to a name."""
+        self.lasting = True
+        self._insert("binding", rows.of_binding(bound))
+
+    def own(self, bound: binding.Binding, container: str) -> None:
+        """Write down whose a lease is, which may have been renewed meanwhile."""
+        query = "UPDATE binding SET container = ? WHERE network_id = ? AND name = ?"
+        self._connection.execute(query, (container, bound.network_id, bound.name))
+
+    def rebind(self, network_id: str, old: str, name: str) -> None:
+        """Have another name take over what is leased to an old one, if anything is."""
+        query = "UPDATE OR REPLACE binding SET name = ? WHERE network_id = ? AND name = ?"
+        self._connection.execute(query, (name, network_id, old))
+
+    def unbind(self, gone: binding.Binding) -> None:
+        """Forget what was leased to a name; what is not there is fine."""
+        query = "DELETE FROM binding WHERE network_id = ? AND name = ?"
+        self._connection.execute(query, (gone.network_id, gone.name))
 
     def lease(self, network_id: str, name: str, given: pairs.Pair) -> None:
         """Remember what DNS gave the name, for when its server does not answer."""
@@ -113,6 +137,6 @@ class Transaction:
 
     def _insert(self, table: str, values: tuple[rows.Value, ...]) -> None:
         """Insert a row; in most tables a newer one takes the place of an older."""
-        verb = "INSERT OR REPLACE" if table in {"move", "lease", "registration"} else "INSERT"
+        verb = "INSERT OR REPLACE" if table in {"move", "lease", "registration", "binding"} else "INSERT"
         places = ", ".join("?" * len(values))
         self._connection.execute(f"{verb} INTO {table} VALUES ({places})", values)

@@ -1,6 +1,7 @@
 """The wheel: what it installs into a virtual environment is what the units and `fhv host configure` look for."""
 
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -34,6 +35,8 @@ def test_the_wheel_has_the_units_and_the_templates(tmp_path: pathlib.Path) -> No
     for unit in (venv / "plugin-config").glob("*.service"):
         for used in re.findall(r"/opt/fullhost/(\S+)", unit.read_text()):
             assert (venv / used).exists() or used == "bin/gunicorn", used
+    (script,) = venv.glob("lib/*/site-packages/netplugin/leased.sh")
+    assert os.access(script, os.X_OK), "udhcpc runs it"
     assert {"fhv", "docker-fhv"} <= {path.name for path in (venv / "bin").iterdir()}
 
 

@@ -2,13 +2,13 @@
 # Makes the folder that `docker plugin create` takes: config.json, and a Debian tree with the driver in it.
 #
 # usage: [PYTHON=PYTHON] build.sh [--tree TREE] DIR
-#   TREE    a Debian tree with python3, iptables and nftables; else one is made
+#   TREE    a Debian tree with python3, iptables, nftables and udhcpc; else one is made
 #   PYTHON  one that has pip; else one is made
 set -euo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 SOURCE=$(cd "$HERE/../.." && pwd)
-readonly HERE SOURCE SUITE=bookworm PACKAGES=python3,iptables,nftables,ca-certificates
+readonly HERE SOURCE SUITE=bookworm PACKAGES=python3,iptables,nftables,udhcpc,ca-certificates
 
 die() {
     echo "build.sh: $1" >&2

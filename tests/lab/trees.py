@@ -29,7 +29,8 @@ ENGINES = {
 }
 SYSTEMD = Tree(name="machine-bookworm", suite="bookworm", packages=("systemd-sysv", *_COMMON))
 SYSVINIT = Tree(name="machine-sysvinit", suite="bookworm", packages=("sysvinit-core", *_COMMON))
-PLUGIN = Tree(name="plugin-bookworm", suite="bookworm", packages=("python3", "iptables", "nftables", "ca-certificates"))
+_PLUGIN = ("python3", "iptables", "nftables", "udhcpc", "ca-certificates")
+PLUGIN = Tree(name="plugin-dhcp-bookworm", suite="bookworm", packages=_PLUGIN)
 # For the sake of their init alone.
 SYSTEMD_TRIXIE = Tree(name="machine-trixie", suite="trixie", packages=("systemd-sysv", "dbus"))
 SYSTEMD_FORKY = Tree(name="machine-forky", suite="forky", packages=("systemd-sysv", "dbus"))

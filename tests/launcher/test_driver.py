@@ -47,6 +47,7 @@ _STATUS = {
             "settled": True,
             "joined": True,
             "created": "2026-11-24T10:00:00+00:00",
+            "lease": {"server": "172.31.0.1", "mac": "02:68:00:00:00:01", "expires": "2026-11-24T10:02:00+00:00"},
         }
     ],
     "stopped": [{"endpoint": "e" * 64, "name": "web", "why": "arp", "what": "ARP for another's", "frames": 3}],
@@ -99,6 +100,7 @@ def test_the_status_is_read_whole(tmp_path: pathlib.Path) -> None:
     assert (status.networks[0].address, status.networks[0].uplink) == (None, "eth1.20")
     assert (status.networks[0].name, status.networks[0].dns_port) == ("", 53)
     assert status.endpoints[0].address == ipaddress.IPv4Address("172.31.0.2")
+    assert status.endpoints[0].lease == ("2026-11-24T10:02:00+00:00", "172.31.0.1", "02:68:00:00:00:01")
     assert status.endpoints[0].stopped == {"ARP for another's": 3}
     assert status.counters == {"rung.option": 2}
     assert status.warnings == ("IP forwarding is off",)

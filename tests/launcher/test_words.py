@@ -107,6 +107,29 @@ def test_an_endpoint_that_is_not_certain_yet_says_so() -> None:
     assert "provisional     range, to be verified" in written
 
 
+def test_a_lease_has_an_end_and_a_server() -> None:
+    leased = model.Endpoint(
+        id="e" * 64,
+        network=fakes.NETWORK,
+        name="scratch",
+        address=fakes.SUBNET[50],
+        mac="02:66:ac:1f:00:32",
+        veth="fh0123456789abh",
+        rung="option",
+        source="dhcp",
+        settled=True,
+        joined=True,
+        created="2026-11-24T10:00:00+00:00",
+        lease=("2026-11-24T10:02:00+00:00", "172.31.0.1", "02:68:00:00:00:01"),
+    )
+    written = words.driver(dataclasses.replace(fakes.Driver({}).status(), endpoints=(leased,)))
+    assert "option          dhcp until 2026-11-24T10:02:00Z" in written
+    seen = machines.Examination(
+        machine=fakes.machine("scratch"), init_says="up", record="-", endpoint=leased, capabilities={}
+    )
+    assert "172.31.0.1 to 02:68:00:00:00:01" in words.examination(seen)
+
+
 def test_a_machine_has_a_fact_a_line() -> None:
     seen = machines.Examination(
         machine=fakes.machine("web"),

@@ -86,4 +86,13 @@ def other_namespace(namespace: str) -> Iterator[str]:
     netns.remove(name)
 
 
+@pytest.fixture
+def machine(namespace: str) -> Iterator[str]:
+    """Make a third namespace, of a machine beside another one."""
+    name = f"{namespace}-machine"
+    netns.create(name)
+    yield name
+    netns.remove(name)
+
+
 Tally = Callable[[str], None]

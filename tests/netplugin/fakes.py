@@ -19,6 +19,7 @@ from netplugin import (
     ipam,
     ipv6,
     keeper,
+    leasing,
     model,
     naming,
     networks,
@@ -31,7 +32,7 @@ from netplugin import (
     store,
     tidying,
 )
-from tests.netplugin import fence
+from tests.netplugin import fence, pool
 from tests.netplugin.beside import Lan
 
 
@@ -46,6 +47,7 @@ class World:
     held: set[str] = dataclasses.field(default_factory=set)
     zone: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     zone6: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    owners: dict[str, str] = dataclasses.field(default_factory=dict)  # whose mark names bear
     unpointed: bool = False  # there is no reverse zone
     waiting: tuple[str, ...] = ()
     networks: set[str] = dataclasses.field(default_factory=set)
@@ -68,6 +70,11 @@ class World:
     def lan(self) -> Lan:
         """Its interfaces to the LAN."""
         return Lan(self)
+
+    @functools.cached_property
+    def pool(self) -> pool.Pool:
+        """The DHCP server on its segment."""
+        return pool.Pool(self)
 
     @functools.cached_property
     def fence(self) -> fence.Fence:
@@ -184,6 +191,8 @@ class World:
         return tuple(ipaddress.IPv6Address(text) for text in self.zone6.get(host, ()))
 
     def records(self, network: model.Network) -> tuple[inventory.Record, ...]:
+        if "transfer" in self.silent:
+            raise model.Cannot("transfer", why="it is refused", hint="allow it", reason=model.Reason.UNAVAILABLE)
         return tuple(ipv6.look_up(self, name, network) for name in self.zone | self.zone6)
 
     def entries(self, network: model.Network) -> tuple[inventory.Entry, ...]:
@@ -206,7 +215,7 @@ class World:
     def owner(self, host: str, network: model.Network) -> str | None:
         self._ask("dns")
         assert network.domain
-        return None if host in self.zone else "nobody"
+        return self.owners.get(host) if host in self.zone else "nobody"
 
     # the engine
 
@@ -272,11 +281,17 @@ def register(world: World, state: store.Store, now: Callable[[], datetime.dateti
     return registrar.Registrar(store=state, zone=world, update=world.updates, owner="h1", now=now, count=world.count)
 
 
+def lease(world: World, state: store.Store, now: Callable[[], datetime.datetime]) -> leasing.Leaser:
+    """Return what has names leased their addresses in the world."""
+    return pool.lease(world.pool, register(world, state, now), links=world, zone=world)
+
+
 def drive(world: World, state: store.Store, now: Callable[[], datetime.datetime]) -> driver.Driver:
     """Return a driver in the world."""
     registers = register(world, state, now)
+    leaser = lease(world, state, now)
     assigner = assignment.Assigner(
-        store=state, zone=world, engine=world, registrar=registers, now=now, count=world.count
+        store=state, zone=world, engine=world, registrar=registers, leaser=leaser, now=now, count=world.count
     )
     return driver.Driver(
         store=state,
@@ -307,6 +322,7 @@ def make(world: World, state: store.Store, now: Callable[[], datetime.datetime])
         firewalld=world.firewalld,
         engine=world,
         registrar=register(world, state, now),
+        leaser=lease(world, state, now),
         guardian=fence.watch(world.fence, state, world.count),
         defaults={},
         now=now,
@@ -319,10 +335,14 @@ def lend(use: driver.Driver) -> ipam.Ipam:
     return ipam.Ipam(store=use.store, agreement=use.agreement)
 
 
-def settle(world: World, state: store.Store) -> settlement.Settler:
+def _real() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+def settle(world: World, state: store.Store, now: Callable[[], datetime.datetime] = _real) -> settlement.Settler:
     """Return a settler in the world."""
-    registers = register(world, state, lambda: datetime.datetime.now(datetime.UTC))
-    return settlement.Settler(store=state, zone=world, engine=world, registrar=registers, count=world.count)
+    leaser = lease(world, state, now)
+    return settlement.Settler(store=state, zone=world, engine=world, leaser=leaser, count=world.count)
 
 
 def tidy(world: World, state: store.Store, now: Callable[[], datetime.datetime]) -> tidying.Tidier:
@@ -369,6 +389,7 @@ def uses(world: World, state: store.Store, now: Callable[[], datetime.datetime])
         guardian=use.guardian,
         control=asked,
         tidier=tidy(world, state, now),
+        renewer=pool.renew(lease(world, state, now), engine=world, wake=world.wake),
         records=records.Records(store=state, zone=world, registrar=register(world, state, now), count=world.count),
         ipam=lend(use),
         publisher=use.publisher,

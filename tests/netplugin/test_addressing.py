@@ -49,6 +49,12 @@ def test_what_may_not_be_given_is_refused_with_both_facts(
     assert caught.value.reason is reason
 
 
+def test_the_bridges_own_address_on_a_lan_is_no_machines() -> None:
+    lan = dataclasses.replace(NETWORK, address=ipaddress.IPv4Address("172.31.0.10"), snat=False)
+    with pytest.raises(model.Cannot, match=r"DNS gives web\.local 172\.31\.0\.10, the bridge's own address"):
+        addressing.choose("web", answers("172.31.0.10"), lan)
+
+
 @hypothesis.given(st.lists(st.ip_addresses(v=4) | st.ip_addresses(network="172.31.0.0/24"), max_size=4, unique=True))
 def test_a_dns_answer_cannot_escape_the_subnet(given: list[ipaddress.IPv4Address]) -> None:
     try:

@@ -17,7 +17,7 @@ def test_in_a_call_a_step_has_what_is_left_and_then_nothing() -> None:
         assert 0 < deadline.left("do it", at_most=2.5) <= 0.1
         assert deadline.left("do it", at_most=0.001) == 0.001
         time.sleep(0.11)
-        with pytest.raises(model.Cannot, match=r"cannot do it: the 2\.7 s of the call are over") as caught:
+        with pytest.raises(model.Cannot, match=r"cannot do it: the 0\.1 s of the call are over") as caught:
             deadline.left("do it", at_most=2.5)
         assert caught.value.reason is model.Reason.UNAVAILABLE
         undone = list[float]()
@@ -34,6 +34,28 @@ def test_each_call_has_a_budget_of_its_own() -> None:
     left = deadline.Overseer().bounded(ask)
     assert left(9) <= deadline.WORK_SECONDS
     assert left(1) == 1
+
+
+def test_who_asks_a_dhcp_server_has_more_time_once() -> None:
+    deadline.lengthen()  # outside of a call, where there is nothing to lengthen
+
+    def ask(times: int) -> float:
+        for _ in range(times):
+            deadline.lengthen()
+        return deadline.left("do it", at_most=99)
+
+    left, more = deadline.Overseer().bounded(ask), deadline.WORK_SECONDS + deadline.LEASE_SECONDS
+    assert left(0) <= deadline.WORK_SECONDS < left(1) <= more
+    assert left(9) <= more
+
+
+def test_who_asks_a_dhcp_server_is_answered_later() -> None:
+    def ask(seconds: float) -> str:
+        deadline.lengthen()
+        time.sleep(seconds)
+        return "leased"
+
+    assert deadline.Overseer().bounded(ask)(deadline.ANSWER_SECONDS + 0.5) == "leased"
 
 
 def test_what_a_call_raises_is_raised() -> None:

@@ -53,6 +53,13 @@ def test_what_comes_back_or_was_translated_on_purpose_passes_into_a_translated_n
     assert rules.passes(NETWORK)[1] == tuple(rule.split())
 
 
+def test_who_asks_a_dhcp_server_passes_without_an_address() -> None:
+    leasing = dataclasses.replace(NETWORK, unlisted=model.Unlisted.DHCP)
+    (*plain, exchange) = rules.passes(leasing)
+    assert tuple(plain) == rules.passes(NETWORK)
+    assert " ".join(exchange).startswith("-i br0 -o br0 -p udp -m udp --sport 67:68 --dport 67:68 -m comment")
+
+
 def test_machines_may_ask_the_name_server_that_is_this_host_and_nothing_else() -> None:
     assert rules.admissions(NETWORK) == ()
     dns = model.Server(address=NETWORK.gateway, port=5353)
@@ -85,6 +92,14 @@ class TestKernel:
         assert firewall.missing(NETWORK) == ()
         assert "masquerade" in shown("nft", "list", "table", "ip", TABLE)
         assert shown("iptables", "-S", "FORWARD").count(MARK) == 2
+
+    def test_those_of_a_network_that_leases_are_written_once(self) -> None:
+        leasing = dataclasses.replace(NETWORK, unlisted=model.Unlisted.DHCP)
+        firewall.ensure(leasing)
+        assert firewall.missing(leasing) == ()
+        assert shown("iptables", "-S", "FORWARD").count(MARK) == 3
+        firewall.delete(leasing.id)
+        assert MARK not in shown("iptables", "-S", "FORWARD")
 
     def test_dockers_chain_is_preferred_as_soon_as_it_is_there(self) -> None:
         firewall.ensure(NETWORK)

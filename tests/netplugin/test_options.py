@@ -35,6 +35,12 @@ def test_an_option_goes_before_the_environment() -> None:
     assert not network.snat
 
 
+@pytest.mark.parametrize("wish", model.Unlisted)
+def test_what_is_done_for_a_name_that_the_zone_lacks_is_one_of_three(wish: model.Unlisted) -> None:
+    assert made({"fullhost.unlisted": wish.upper()}).unlisted is wish
+    assert made({}, unlisted=wish.value).unlisted is wish
+
+
 def test_the_default_gateway_is_of_the_default_subnet_alone() -> None:
     assert str(made({}, subnet="10.8.0.0/16", gateway="10.8.0.9").gateway) == "10.8.0.9"
     assert str(made({"fullhost.subnet": "10.9.0.0/16"}, gateway="10.8.0.9").gateway) == "10.9.0.1"

@@ -10,6 +10,7 @@ import pytest
 
 from netplugin import model, pairs, registration, store
 from tests.netplugin.conftest import ADDRESS, ENDPOINT, NETWORK
+from tests.netplugin.test_binding import BOUND
 
 
 @pytest.fixture
@@ -241,6 +242,37 @@ def test_endpoints_without_ipv4_have_room_in_a_file_of_the_third_version(tmp_pat
     for twice in (alone, endpoint):
         with pytest.raises(model.Cannot, match="UNIQUE"), state.transaction() as transaction:
             transaction.add_endpoint(dataclasses.replace(twice, id="12" * 32))
+
+
+def test_a_file_from_before_there_were_leases_goes_on_working(state: store.Store, tmp_path: pathlib.Path) -> None:
+    filled(state)
+    old = sqlite3.connect(tmp_path / "state" / "driver.db")
+    old.executescript("DROP TABLE binding; PRAGMA user_version = 4;")
+    old.close()
+    for _ in range(2):
+        assert store.Store(tmp_path / "state" / "driver.db").bindings() == ()
+    assert state.networks() == (NETWORK,)
+
+
+def test_what_is_leased_to_a_name_is_kept_until_it_is_forgotten(state: store.Store, tmp_path: pathlib.Path) -> None:
+    filled(state)
+    for renewed in (BOUND, dataclasses.replace(BOUND, expires=BOUND.expires.replace(hour=12))):
+        with state.transaction() as transaction:
+            transaction.bind(renewed)
+        assert store.Store(tmp_path / "state" / "driver.db").bindings() == (renewed,)
+    with state.transaction() as transaction:
+        transaction.own(renewed, "c0")
+        transaction.rebind(NETWORK.id, "scratch", "renamed")
+    known = dataclasses.replace(renewed, name="renamed", container="c0")
+    assert (state.binding(NETWORK.id, "renamed"), state.binding(NETWORK.id, "scratch")) == (known, None)
+    for _ in range(2):
+        with state.transaction() as transaction:
+            transaction.unbind(known)
+        assert state.bindings() == ()
+    with state.transaction() as transaction:
+        transaction.bind(BOUND)
+        transaction.remove_network(NETWORK.id)
+    assert state.bindings() == ()
 
 
 FIRST_VERSION = f"""

@@ -255,6 +255,12 @@ def confined(machine: bare.Bare) -> None:
     machine.said("docker", "run", "--detach", "--name", "ci", *served, "sleep", "60")
     assert machine.said("cat", "/proc/sys/net/ipv4/conf/br0/route_localnet") == "1"
     machine.said("docker", "rm", "--force", "ci")
+    leasing = ("fullhost.unlisted=dhcp", "fullhost.bridge=br9", "fullhost.subnet=10.9.0.0/24")
+    words = [word for option in leasing for word in ("-o", option)]
+    machine.said("docker", "network", "create", "-d", "fullhost", "--ipam-driver", "null", *words, "leasing")
+    refused = machine.run("docker", "run", "--rm", "--network", "leasing", "--name", "nobody", served[-1], "true")
+    assert "no DHCP server on br9 answered within 5 s" in refused.output, "it can at least be asked"
+    machine.said("docker", "network", "rm", "leasing")
     exposure = machine.said("systemd-analyze", "security", "--no-pager", "fullhost.service").splitlines()[-1]
     assert float(re.findall(r"\d+\.\d+", exposure)[0]) < 2.5
     for setting, owner in (("FULLHOST_SOCKET_GROUP=daemon", "root:daemon 660"), ("", "root:root 600")):

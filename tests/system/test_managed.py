@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab import commands, images, place, trees, world
+from tests.lab import commands, host, images, lessor, place, trees, world
 
 BUILD = place.CHECKOUT / "plugin-config" / "managed" / "build.sh"
 NAME = "fullhost:latest"  # what the driver of a managed plugin is called: with its tag
@@ -76,3 +76,17 @@ def test_the_driver_as_a_managed_plugin(lab: world.Lab, plugin: str) -> None:
         *run, world.NETWORK, "--publish", "80:80", "--name", "webserver", image, "sleep", "600"
     )  # what is known outlives it, in the state's folder
     assert docker("exec", "webserver", "hostname", "-i").strip() == "172.31.0.3"
+
+
+def test_a_managed_plugin_asks_a_dhcp_server(lab: world.Lab, plugin: str) -> None:
+    docker = lab.engine.docker
+    image = images.ensure(lab.engine, images.BUSYBOX)
+    folder = lab.where.root / "dhcp"
+    leases = lessor.Lessor(folder=folder, interface=host.BRIDGE, first="172.31.0.100", last="172.31.0.120")
+    (folder / "leases").unlink(missing_ok=True)
+    docker("network", "create", "-d", plugin, "--ipam-driver", "null", "-o", "fullhost.unlisted=dhcp", world.NETWORK)
+    with lessor.serving(lab.where, lab.host, leases.dnsmasq("--no-ping")):
+        stays = ("--detach", "--stop-signal=SIGKILL", "--network", world.NETWORK, "--name", "scratch")
+        docker("run", *stays, image, "sleep", "600")
+    given = docker("inspect", "-f", f"{{{{.NetworkSettings.Networks.{world.NETWORK}.IPAddress}}}}", "scratch").strip()
+    assert list(leases.leases) == [given]
