@@ -42,7 +42,8 @@ class Config:
         spec = self.common
         for asked in (by_zone, *self.machines.get(name, ())):
             spec = asked.over(spec)
-        return spec
+        # [defaults] may have all come after one of them, which is not to wait for itself.
+        return dataclasses.replace(spec, after=tuple(other for other in spec.after if other != name))
 
 
 def load(path: pathlib.Path = PATH, *, required: bool = False) -> Config:
@@ -55,8 +56,10 @@ def load(path: pathlib.Path = PATH, *, required: bool = False) -> Config:
                 f"cannot read {path}: there is no such file", hint="FHV_CONFIG names it; unset it for the default"
             ) from error
         text = ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise model.Cannot(f"cannot read {path}: {error}") from error
+    except OSError as error:
+        raise model.Cannot(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise model.Cannot(f"cannot read {path}: it is no text in UTF-8") from error
     try:
         return parse(text)
     except model.Cannot as error:

@@ -147,7 +147,7 @@ class Driver:
 
     def exposures(self) -> tuple[openings.Exposure, ...]:
         """Ask for the ports of the host that lead to machines."""
-        body = self._wire.ask("/v1/exposures")
+        body = self._wire.ask("/v1/exposures", seconds=wire.MOMENT)
         try:
             return tuple(
                 openings.Exposure(

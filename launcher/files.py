@@ -14,6 +14,8 @@ from launcher import api, model
 
 _LINK = 1 << 27  # of the engine's modes, which are those of Go's os.FileMode
 _DIRECTORY = 1 << 31
+_NOTHING = (requests.codes.not_found, requests.codes.bad_request)
+_NO_FOLDER = requests.codes.internal_server_error  # what engines from 28 on say of a file that is asked for as one
 _MOST = 1024 * 1024  # octets that a file which is read as a whole may have
 
 
@@ -37,7 +39,7 @@ class Files:
         """Look at a path, and not where it leads if it is a link; None where nothing is."""
         with api.refusing(f"look at {path}"):
             answer = self._client.head(self._url(container), params={"path": path}, timeout=30)
-            if answer.status_code in (requests.codes.not_found, requests.codes.bad_request):
+            if answer.status_code in _NOTHING or (path.endswith("/.") and answer.status_code == _NO_FOLDER):
                 return None
             answer.raise_for_status()
             found = json.loads(base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"]))

@@ -144,11 +144,13 @@ class Operator:
 
     def _theirs(self, name: str, error: model.Cannot) -> model.Machine | None:
         """Find what another fhv creates; the engine gives the name away a moment before it shows who has it."""
-        for _ in range(_MOMENTS if isinstance(error, rivalry.Taken) else 1):
-            if (found := self.engine.find(name)) is not None:
-                return found
+        found = self.engine.find(name)
+        for _ in range(_MOMENTS if isinstance(error, rivalry.Taken) else 0):
+            if found is not None:
+                break
             self.watch.clock.sleep(_NAP_SECONDS)
-        return None
+            found = self.engine.find(name)
+        return found
 
     def _bring_up(self, member: model.Member, network: model.Network, found: model.Machine | None) -> model.Result:
         name = member.name

@@ -39,8 +39,7 @@ class Resuming:
 
     def resume(self) -> tuple[model.Result, ...]:
         """Let go every machine that the engine has started or could not start, and wait until they are up."""
-        home = self.operator.maker.settings.common.network
-        there = {machine.name: machine for machine in self.engine.machines() if machine.network == home}
+        there = {machine.name: machine for machine in self.engine.machines()}
         if not there:
             return ()
         network = self.operator.maker.network()
@@ -52,7 +51,8 @@ class Resuming:
         told = "; ".join(filter(None, (orders.told, circle)))
 
         def resume(name: str) -> model.Result:
-            member = orders.members.get(name) or operator.maker.alone(name, network)
+            ours = orders.members.get(name) if there[name].network == network.name else None
+            member = ours or operator.maker.alone(name, network)
             held = there[name].state is model.State.RUNNING and watch.held(there[name])
             result = operator.bring_up(member, network, told if name == next(iter(order)) else "")
             return dataclasses.replace(result, done=_BOOTED) if held else result

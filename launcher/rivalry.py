@@ -15,6 +15,6 @@ def fresh(name: str) -> str:
 def refused(name: str, called: str, way: str) -> Taken:
     """Return the refusal of an act upon a machine, as the container `called` is there, with the way to end it."""
     return Taken(
-        f"cannot exchange {name}: another fhv is at it, or was cut off ({called} is there)",
+        f"cannot work on {name}: another fhv is at it, or was cut off ({called} is there)",
         hint=f"wait for the other; if there is none: {way}",
     )

@@ -218,7 +218,7 @@ class Upkeep:
             found = self.engine.find(machine.name)
             if found is None or found.container != machine.container:
                 raise rivalry.Taken(
-                    f"cannot take {machine.name}: another fhv has exchanged it meanwhile", hint="say it again"
+                    f"cannot work on {machine.name}: another fhv has exchanged it meanwhile", hint="say it again"
                 )
             yield
 

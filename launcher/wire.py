@@ -13,6 +13,7 @@ SOCKET = pathlib.Path("/run/docker/plugins/fullhost.sock")
 
 # The driver transfers a zone and looks up pointers within its own, shorter deadlines.
 _SECONDS = 30.0
+MOMENT = 5.0  # for what it knows without asking anybody
 
 
 def found(path: pathlib.Path) -> pathlib.Path:
@@ -29,8 +30,8 @@ def found(path: pathlib.Path) -> pathlib.Path:
 class _Connection(http.client.HTTPConnection):
     """HTTP to a path in the file system, as there is no host in it."""
 
-    def __init__(self, path: pathlib.Path) -> None:
-        super().__init__("localhost", timeout=_SECONDS)
+    def __init__(self, path: pathlib.Path, *, seconds: float) -> None:
+        super().__init__("localhost", timeout=seconds)
         self._path = path
 
     def connect(self) -> None:
@@ -50,15 +51,15 @@ class Wire:
     def __init__(self, path: pathlib.Path) -> None:
         self._path = path
 
-    def ask(self, call: str, order: str | None = None) -> bytes:
+    def ask(self, call: str, order: str | None = None, *, seconds: float = _SECONDS) -> bytes:
         """Make a call: a question, or with a body an order."""
-        connection = _Connection(self._path)
+        connection = _Connection(self._path, seconds=seconds)
         try:
             connection.request("GET" if order is None else "POST", call, order)
             answer = connection.getresponse()
             body = answer.read()
         except (OSError, http.client.HTTPException) as error:
-            raise self._unreachable(error) from error
+            raise self._unreachable(error, seconds=seconds) from error
         finally:
             connection.close()
         if answer.status == http.client.OK:
@@ -69,14 +70,14 @@ class Wire:
             raise self.strange(body) from error
         raise refusal(sentence)
 
-    def _unreachable(self, error: Exception) -> model.Cannot:
+    def _unreachable(self, error: Exception, *, seconds: float) -> model.Cannot:
         match error:
             case FileNotFoundError() | ConnectionRefusedError():
                 why, hint = "it is not running", "start it: systemctl start fullhost (without systemd: install.sh)"
             case PermissionError():
                 why, hint = "permission denied", "use sudo"
             case TimeoutError():
-                why, hint = f"it did not answer within {_SECONDS:.0f} seconds", "its log tells what it waits for"
+                why, hint = f"it did not answer within {seconds:.0f} seconds", "its log tells what it waits for"
             case _:
                 why, hint = str(error) or type(error).__name__, "its log tells why"
         return model.Cannot(f"cannot reach the network driver at {self._path}: {why}", hint=hint)

@@ -142,6 +142,7 @@ def examination(found: "machines.Examination") -> str:
             ("name", machine.name),
             ("aliases", ", ".join(machine.aliases)),
             ("state", f"{machine.state} since {machine.since[:19]}Z"),
+            *([("why", machine.error)] if machine.error else []),
             ("init", f"{machine.init or 'unknown'}: {found.init_says}"),
             ("address", str(machine.addresses)),
             ("DNS record", found.record),

@@ -1,5 +1,6 @@
 """The edge: arguments in, words and exit codes out."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -140,6 +141,11 @@ def test_status_of_the_driver_and_of_a_machine() -> None:
     assert json.loads(_fhv("status", "--json").stdout)["counters"] == {"rung.option": 1}
     assert "init           systemd: up" in _fhv("status", "web", engine=engine).stdout
     assert json.loads(_fhv("status", "web", "--json", engine=engine).stdout)["init_says"] == "up"
+
+
+def test_status_says_why_the_engine_could_not_start_a_machine() -> None:
+    failed = dataclasses.replace(fakes.machine("web", state=model.State.EXITED), error="cannot look up web.local")
+    assert "why            cannot look up web.local" in _fhv("status", "web", engine=fakes.Engine(failed)).stdout
 
 
 def test_logs_are_passed_on_as_they_are() -> None:

@@ -117,3 +117,9 @@ def test_a_section_that_could_never_apply_is_refused(name: str) -> None:
 )
 def test_whether_anybody_may_have_to_wait_for_another(text: str, ordered: bool) -> None:
     assert config.parse(text).ordered is ordered
+
+
+def test_all_may_come_after_one_of_them() -> None:
+    settings = config.parse('[defaults]\nafter = ["db", "cache"]\n')
+    assert settings.spec("web").after == ("db", "cache")
+    assert settings.spec("db").after == ("cache",)

@@ -5,6 +5,7 @@ import http.server
 import ipaddress
 import json
 import pathlib
+import socket
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -175,3 +176,13 @@ def test_a_socket_that_nobody_has_is_a_driver_that_is_not_running(tmp_path: path
         pass
     with pytest.raises(model.Cannot, match="it is not running"):
         driver.Driver(tmp_path / "s").status()
+
+
+def test_a_driver_that_hangs_keeps_nobody_for_long(tmp_path: pathlib.Path) -> None:
+    """A deadline and no measurement: what it knows by itself is there in no time, or not at all."""
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "s"))
+        silent.listen()
+        asking = driver.Driver(tmp_path / "s")
+        with pytest.raises(model.Cannot, match="it did not answer within 5 seconds"):
+            asking.exposures()

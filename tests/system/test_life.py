@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from tests.lab import images, world
+from tests.lab import images, keyboard, world
 from tests.system import test_fhv
 
 
@@ -133,6 +133,20 @@ def test_an_interruption_leaves_a_machine_that_start_continues(
             lab.engine.docker("rm", "--force", "tester.new")
         fhv.done("start", "tester")
         assert (fhv.note("tester"), _containers(lab)) == ("here", ["tester"])
+
+
+def test_a_person_is_asked_on_a_terminal(lab: world.Lab, fhv: Fhv, tmp_path: pathlib.Path) -> None:
+    fhv.done("start", "tester")
+    fhv.done("exec", "tester", "sh", "-c", "mkdir -p /root; echo one >/root/note")
+    fhv.done("snapshot", "tester")
+    fhv.note("tester", "two")
+    environment = {**lab.environment, "FHV_CONFIG": str(tmp_path / "fhv.toml"), "TERM": "xterm"}
+    for answer, code, note in ((b"n\n", 1, "two"), (b"\x03", 130, "two"), (b"y\n", 0, "one")):
+        terminal = keyboard.Terminal([*lab.enter, "fhv", "restore", "tester"], environment, columns=40)
+        assert b"since the snapshot snap0" in terminal.until(b"Go on? [y/N]: ").replace(b"\r\n", b"")
+        terminal.type(answer)
+        assert terminal.ended(insisting=answer if code == 130 else b"") == code, terminal.shown
+        assert fhv.note("tester") == note
 
 
 def _at_once(lab: world.Lab, settings: pathlib.Path, *lines: str) -> list[tuple[int, str]]:

@@ -138,9 +138,10 @@ def test_files_go_in_and_out_of_machines_that_run_and_that_do_not(
         assert (back / "below" / "file").read_bytes() == (tree / "below" / "file").read_bytes()
         assert (back / "below" / "file").stat().st_mode & 0o777 == 0o640
         assert (back / "link").readlink() == pathlib.Path("/nowhere")
-        assert here.run("fhv", "push", "-p", "-", f"{target}/new/folder/note", typed=b"said").returncode == 0
-        assert here.run("fhv", "pull", f"{target}/new/folder/note", "-").stdout == b"said"
-    for words, said in (
+        for said in (b"said", b"said again"):
+            assert here.run("fhv", "push", "-p", "-", f"{target}/new/folder/note", typed=said).returncode == 0
+            assert here.run("fhv", "pull", f"{target}/new/folder/note", "-").stdout == said
+    for words, refusal in (
         (["push", str(tree), "docs:/root"], "it is a folder"),
         (["push", str(tree / "none"), "docs:/root"], "there is no such file"),
         (["push", "-r", str(tree), "docs:/no/such/"], "there is no folder /no/such in it"),
@@ -151,7 +152,7 @@ def test_files_go_in_and_out_of_machines_that_run_and_that_do_not(
     ):
         refused = here.run("fhv", *words)
         assert (refused.returncode, refused.stdout) == (1, b"")
-        assert said in refused.stderr.decode()
+        assert refusal in refused.stderr.decode()
 
 
 def test_the_console_is_left_by_its_keys_and_the_machine_goes_on(lab: world.Lab, here: Here) -> None:
