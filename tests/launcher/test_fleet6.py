@@ -8,7 +8,7 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
-from launcher import differences, fleet, inventory, keys, model, pairs, plan, roster, words
+from launcher import differences, findings, fleet, inventory, keys, listed, model, pairs, plan, roster, words
 from tests.launcher import fakes
 
 PREFIX = ipaddress.IPv6Network("fd00:31::/64")
@@ -160,6 +160,17 @@ def test_ssh_reaches_a_machine_at_its_ipv6_address() -> None:
     both = keys.guest(_machine("172.31.0.2", "fd00:31::2", domain="local"), [key])
     assert both is not None
     assert str(both.address) == "172.31.0.2", "which every client has"
+
+
+def test_pointers_of_ipv6_are_missed_only_where_they_lead_astray() -> None:
+    def entry(name: str, **pointers: str | None) -> listed.Entry:
+        given = tuple(listed.Pointed(address=f"fd00:31::{at[1:]}", pointer=to) for at, to in pointers.items())
+        return listed.Entry(name=name, addresses=given, registered_by=None, here=False)
+
+    assert list(findings.of_pointers((entry("web", _2=None), entry("six", _6="six")), "local")) == []
+    (found,) = findings.of_pointers((entry("web", _2="other"),), "local")
+    assert found.found == "web.local is fd00:31::2, whose PTR record leads to other.local"
+    assert found.mend.startswith(f"write '{PREFIX[2].reverse_pointer}. IN PTR web.local.'")
 
 
 def test_tables_have_both_and_one_alone() -> None:
