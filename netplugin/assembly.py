@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from netplugin import (
     agreement,
+    asking,
     assignment,
     claims,
     config,
@@ -89,8 +90,8 @@ class Leaves:
     zone: Zone
     engine: Engine
     guard: guarding.Guard = guard
-    segment: leasing.Segment = segment
-    client: leasing.Client = dhcp
+    segment: asking.Segment = segment
+    client: asking.Client = dhcp
     claims: publishing.Claims = dataclasses.field(default_factory=claims.Claims)
     update: registrar.Update | None = None
 
@@ -143,8 +144,7 @@ def assemble(settings: config.Settings, over: Leaves) -> Uses:
     leaser = leasing.Leaser(
         store=over.store,
         links=over.links,
-        segment=over.segment,
-        client=over.client,
+        asker=asking.Asker(segment=over.segment, client=over.client, count=count),
         zone=over.zone,
         registrar=registers,
         owner=registers.owner,

@@ -5,11 +5,10 @@ import dataclasses
 import datetime
 import itertools
 import logging
-import threading
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-from netplugin import addressing, binding, deadline, inventory, ipv6, model, naming, pairs, registrar, store
+from netplugin import addressing, asking, binding, deadline, inventory, ipv6, model, naming, pairs, registrar, store
 
 Address = binding.Address
 _log = logging.getLogger("fullhost")
@@ -19,22 +18,6 @@ class Links(typing.Protocol):
     """What is asked of links (netplugin.links)."""
 
     def port(self, host_end: str) -> model.Port | None: ...
-
-
-class Segment(typing.Protocol):
-    """What is done on the segment of a bridge (netplugin.segment)."""
-
-    def plug(self, pair: model.Veth, network: model.Network, *, mac: str, address: Address | None = None) -> None: ...
-    def unplug(self, name: str) -> None: ...
-    def plugged(self) -> tuple[str, ...]: ...
-
-
-class Client(typing.Protocol):
-    """What asks a DHCP server (netplugin.dhcp)."""
-
-    def check(self) -> None: ...
-    def ask(self, interface: str, name: str, *, wish: Address | None, seconds: float) -> binding.Lease | None: ...
-    def release(self, interface: str, name: str, address: Address, *, seconds: float) -> bool: ...
 
 
 class Zone(typing.Protocol):
@@ -50,13 +33,12 @@ class Leaser:
     """The leasing over its leaves. `owner` is what the driver calls itself.
 
     `quiet` has, by network, until when a server that was silent is not waited for; `former`, by binding, the addresses
-    that this life of the driver knew, which DNS may give for a while yet; `asking` the ports that are in use.
+    that this life of the driver knew, which DNS may give for a while yet.
     """
 
     store: store.Store
     links: Links
-    segment: Segment
-    client: Client
+    asker: asking.Asker
     zone: Zone
     registrar: registrar.Registrar
     owner: str
@@ -64,14 +46,12 @@ class Leaser:
     count: Callable[[str], None]
     quiet: dict[str, datetime.datetime] = dataclasses.field(default_factory=dict)
     former: dict[str, set[Address]] = dataclasses.field(default_factory=dict)
-    asking: set[str] = dataclasses.field(default_factory=set)
-    turns: threading.Condition = dataclasses.field(default_factory=threading.Condition)
 
     def refuse_unserved(self, network: model.Network) -> None:
         """Refuse a network on which nothing could be leased."""
         binding.refuse(network)
         if network.unlisted is model.Unlisted.DHCP:
-            self.client.check()
+            self.asker.client.check()
 
     def give(
         self, found: inventory.Record, network: model.Network, *, at: Address | None = None, patient: bool = True
@@ -104,18 +84,22 @@ class Leaser:
 
     def renew(self, tenant: binding.Binding, network: model.Network) -> binding.Binding | None:
         """Ask for more time, and return what was leased, which may be another address; None where nobody answers."""
-        with self._turn(tenant.name, network):
+        with self.asker.turn(tenant.name, network):
             return self._asked(tenant.name, network, tenant)
 
     def give_back(self, tenant: binding.Binding, why: str) -> None:
-        """Give a lease back and forget it; a server that does not hear of it has the address when the time is over."""
+        """Give a lease back and forget it; a server that does not hear of it has the address when the time is over.
+
+        Whoever asked for the name meanwhile has it now, and keeps it.
+        """
         network = self.store.network(tenant.network_id)
-        with self.store.transaction() as writes:
-            writes.unbind(tenant)
-        heard = False
-        if tenant.holds(self.now()):
-            with contextlib.suppress(model.Cannot), self._turn(tenant.name, network):
-                heard = self._release(tenant, network)
+        with self.asker.turn(tenant.name, network):
+            now = self.store.binding(tenant.network_id, tenant.name)
+            if now is None or (now.address, now.obtained) != (tenant.address, tenant.obtained):
+                return
+            with self.store.transaction() as writes:
+                writes.unbind(tenant)
+            heard = tenant.holds(self.now()) and self.asker.release(tenant, network)
         self.count("dhcp.released" if heard else "dhcp.lapsed")
         how = "was given back" if heard else f"ends at {tenant.expires:%Y-%m-%d %H:%M:%S} by itself"
         _log.warning("the lease of %s by %s %s: %s", tenant.address, tenant.name, how, why)
@@ -128,18 +112,10 @@ class Leaser:
                 if tenant.network_id == network.id:
                     self.give_back(tenant, "its network was removed")
 
-    def sweep(self) -> None:
-        """Delete what a client that died half way, or its driver, has left."""
-        for end in self.segment.plugged():
-            with self.turns:  # nobody begins to use it meanwhile
-                if end not in self.asking:
-                    self.segment.unplug(end)
-                    self.count("dhcp.swept")
-
     def _leased(self, name: str, network: model.Network, *, patient: bool) -> binding.Binding:
         """Return what is leased to a name: a moment ago, or now, or before that while all servers are silent."""
         deadline.lengthen()
-        with self._turn(name, network):
+        with self.asker.turn(name, network):
             now, tenant = self.now(), self.store.binding(network.id, name)
             held = tenant if tenant is not None and tenant.holds(now) else None
             if held is not None and now - held.obtained < binding.FRESH:
@@ -159,9 +135,7 @@ class Leaser:
         """Ask, examine what was leased, and write it down; what cannot be given is given back."""
         mac = tenant.mac if tenant else self._mac(name, network)
         wish = tenant.address if tenant else None
-        with self._plugged(name, network, mac) as interface:
-            seconds = deadline.left(f"ask for an address of {name}", at_most=deadline.LEASE_SECONDS)
-            lease = self.client.ask(interface, name, wish=wish, seconds=seconds)
+        lease = self.asker.lease(name, network, mac=mac, wish=wish)
         now = self.now()
         if lease is None:
             self.count("dhcp.silent")
@@ -173,7 +147,7 @@ class Leaser:
             self._refuse_unfit(lease, name, network, known=wish)
         except model.Cannot:
             self.count("dhcp.refused")
-            deadline.undo(self._release, bound, network)
+            deadline.undo(self.asker.release, bound, network)
             raise
         with self.store.transaction() as writes:
             writes.bind(dataclasses.replace(bound, container=tenant.container if tenant else None))
@@ -204,44 +178,8 @@ class Leaser:
             return {name} if name is not None and address in self.zone.addresses(name, network) else set()
         return set()
 
-    def _release(self, tenant: binding.Binding, network: model.Network) -> bool:
-        with self._plugged(tenant.name, network, tenant.mac, address=tenant.address) as interface:
-            seconds = deadline.left(f"give {tenant.address} back", at_most=deadline.UNDO_SECONDS)
-            return self.client.release(interface, tenant.name, tenant.address, seconds=seconds)
-
     def _mac(self, name: str, network: model.Network) -> str:
         """Return what servers are to know a new name by: nothing that another one, which was renamed, has already."""
         known = {bound.mac for bound in self.store.bindings() if (bound.network_id, bound.name) != (network.id, name)}
         tries = (naming.client_mac(self.owner, network, name, attempt=number) for number in itertools.count())
         return next(mac for mac in tries if mac not in known)
-
-    @contextlib.contextmanager
-    def _plugged(self, name: str, network: model.Network, mac: str, *, address: Address | None = None) -> Iterator[str]:
-        """Have an interface on the segment for a while."""
-        pair = naming.client(network.id, name)
-        self.segment.plug(pair, network, mac=mac, address=address)
-        try:
-            yield pair.peer
-        finally:
-            self.segment.unplug(pair.host)
-
-    @contextlib.contextmanager
-    def _turn(self, name: str, network: model.Network) -> Iterator[None]:
-        """Be the only one who asks for a name: two would have one interface, and one hardware address."""
-        port = naming.client(network.id, name).host
-        seconds = deadline.left(f"ask for an address of {name}", at_most=deadline.LEASE_SECONDS)
-        with self.turns:
-            if not self.turns.wait_for(lambda: port not in self.asking, seconds):
-                raise model.Cannot(
-                    f"ask for an address of {name}",
-                    why="it is just being asked for",
-                    hint="start it again in a moment",
-                    reason=model.Reason.CONFLICT,
-                )
-            self.asking.add(port)
-        try:
-            yield
-        finally:
-            with self.turns:
-                self.asking.discard(port)
-                self.turns.notify_all()

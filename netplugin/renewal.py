@@ -43,13 +43,16 @@ class Renewer:
             time.sleep(seconds)
             try:
                 self.look()
+            except model.Cannot as error:
+                self.count("dhcp.pass.failed")
+                _log.error("%s", error)
             except Exception:  # nobody else would hear of it, and the next pass may go well
                 self.count("dhcp.pass.failed")
                 _log.exception("the leases were not looked at")
 
     def look(self) -> None:
         """Make one pass; what an earlier life of the driver left half done goes first."""
-        self.leaser.sweep()
+        self.leaser.asker.sweep()
         bindings = self.store.bindings()
         for over in self.told.keys() - {bound.key for bound in bindings}:
             if over.startswith("lease "):
@@ -123,7 +126,7 @@ class Renewer:
         gone = self.absences.gone(absent, now=self.now())
         for bound in known:
             if bound.key in gone:
-                with contextlib.suppress(model.Cannot):  # its network may have gone meanwhile, and the lease with it
+                with contextlib.suppress(model.Cannot):  # its network may be gone, or somebody just asks for the name
                     self.leaser.give_back(bound, "its container was removed")
 
     def _learn(self, bound: binding.Binding, containers: Mapping[str, registration.Container]) -> binding.Binding:

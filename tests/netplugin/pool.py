@@ -5,7 +5,7 @@ import ipaddress
 import typing
 from collections.abc import Callable
 
-from netplugin import binding, leasing, model, registrar, renewal
+from netplugin import asking, binding, leasing, model, registrar, renewal
 
 SERVER = ipaddress.IPv4Address("172.31.0.1")
 
@@ -80,8 +80,7 @@ def lease(pool: Pool, registers: registrar.Registrar, *, links: leasing.Links, z
     return leasing.Leaser(
         store=registers.store,
         links=links,
-        segment=pool,
-        client=pool,
+        asker=asking.Asker(segment=pool, client=pool, count=registers.count),
         zone=zone,
         registrar=registers,
         owner=registers.owner,

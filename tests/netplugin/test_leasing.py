@@ -337,23 +337,14 @@ def test_a_renamed_container_keeps_its_lease_and_its_old_name_is_another_client(
 
 def test_two_do_not_ask_for_one_name_at_once(use: driver.Driver, world: fakes.World, clock: Clock) -> None:
     leaser = use.assigner.leaser
-    with leaser._turn("scratch", LEASING):
+    with leaser.asker.turn("scratch", LEASING):
         with deadline.within(0.05), pytest.raises(model.Cannot, match="it is just being asked for; start it again"):
             leaser.give(UNLISTED, LEASING, patient=False)
         other = threading.Thread(target=lambda: leaser.give(UNLISTED, LEASING))
         other.start()
     other.join(10)
     assert [name for name, _ in world.pool.asked] == ["scratch"]
-    assert leaser.asking == set()
-
-
-def test_a_network_gives_its_leases_back(use: driver.Driver, world: fakes.World, clock: Clock) -> None:
-    start(use)
-    stop(use)
-    made = fakes.make(world, use.store, clock)
-    made.delete(protocol.NetworkRef(network_id=NETWORK.id))
-    assert (use.store.bindings(), use.store.networks(), world.pool.given) == ((), (), {})
-    assert world.counts["dhcp.released"] == 1
+    assert leaser.asker.asking == set()
 
 
 def test_an_address_that_is_leased_is_nobodys_provisional_one(use: driver.Driver, world: fakes.World) -> None:
@@ -388,14 +379,3 @@ def test_a_network_without_a_client_is_refused(world: fakes.World, clock: Clock,
         made.create(own)
     made.create(asked)
     assert made.store.networks()[0].unlisted is model.Unlisted.DHCP
-
-
-def test_a_lease_of_which_no_server_hears_is_over_by_itself(
-    use: driver.Driver, world: fakes.World, clock: Clock
-) -> None:
-    start(use)
-    stop(use)
-    (bound,) = use.store.bindings()
-    world.pool.silent = True
-    use.assigner.leaser.give_back(bound, "its container was removed")
-    assert (use.store.bindings(), world.counts["dhcp.lapsed"]) == ((), 1)

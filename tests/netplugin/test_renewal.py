@@ -173,7 +173,7 @@ def test_servers_of_a_network_that_are_silent_are_asked_once_in_a_pass(
 def test_what_a_life_of_the_driver_left_half_done_is_swept(renewer: renewal.Renewer, world: fakes.World) -> None:
     pair = naming.client(NETWORK.id, "scratch")
     world.pool.plug(pair, LEASING, mac="02:68:00:00:00:01", address=ipaddress.IPv4Address("172.31.0.9"))
-    with renewer.leaser._turn("scratch", LEASING):
+    with renewer.leaser.asker.turn("scratch", LEASING):
         renewer.look()
         assert world.pool.plugged() == (pair.host,), "it is in use"
     renewer.look()
