@@ -53,10 +53,11 @@ mkdir -p "$CACHE"
 if [[ $# -gt 0 ]]; then
     exec "$CACHE/venv/bin/python" -m pytest "$@"
 fi
-# The engines work at the same time: their tests wait more than they compute. On two processors that is a load at which a
-# bound of a test may be missed; what failed is run once more, alone, and has to pass then. Both runs are shown.
+# The engines work at the same time, one process each, and all other tests in a fourth: they wait more than they compute. On
+# two processors that is a load at which a bound of a test may be missed; what failed is run once more, alone, and has to
+# pass then. Both runs are shown.
 status=0
-"$CACHE/venv/bin/python" -m pytest -n 3 --dist loadscope --engine all tests || status=$?
+"$CACHE/venv/bin/python" -m pytest -n 4 --dist loadscope --durations 25 --engine all tests || status=$?
 [[ $status -eq 1 ]] || exit "$status"
 echo "test.sh: running what failed once more, without company"
 exec "$CACHE/venv/bin/python" -m pytest --last-failed --engine all tests
