@@ -85,7 +85,7 @@ def fhv(context: click.Context) -> None:
     metavar="FILE",
     help="Let this public key log in as well.",
 )
-@click.option("--boot", is_flag=True, help="After a boot of this host: give machines that ran before their turns.")
+@click.option("--boot", is_flag=True, help="After a boot of this host: let machines that ran go, each in its turn.")
 @click.pass_obj
 @worlds.refusing
 def start(

@@ -85,7 +85,10 @@ def pieces(source: Source, progress: Callable[[int], None]) -> Iterator[bytes]:
 
 
 def write(path: pathlib.Path, parts: Iterable[bytes], *, force: bool) -> None:
-    """Write a file that is there whole or not at all."""
+    """Write a file that is there whole or not at all; what is no file, as /dev/null, is not made one."""
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        raise model.Cannot(f"cannot write {path}: it is no file", hint="name a file; - is standard output")
     if path.exists() and not force:
         raise model.Cannot(f"cannot write {path}: it is there already", hint="name another one, or say --force")
     part = path.with_name(f"{path.name}.part")

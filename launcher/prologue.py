@@ -42,8 +42,8 @@ held() {{
 # Process 1 gets no signal that it has no trap for; 37 is SIGRTMIN+3 (inits.py has who is stopped by what).
 _TURN = f"""\
 {_HELD}if held; then
-    echo "fullhost: this machine waits for its turn to boot, which fhv start gives it"
     trap 'exit 0' INT TERM USR2 37
+    echo "fullhost: this machine waits for its turn to boot, which fhv start gives it"
     while held; do sleep 1 || break; done
 fi
 """

@@ -89,6 +89,8 @@ class Transfer:
             target = target / name
         if not target.parent.is_dir():
             raise model.Cannot(f"cannot pull to {target}: there is no folder {target.parent}", hint="mkdir it")
+        if target.exists() and not (target.is_file() or target.is_dir()):
+            raise model.Cannot(f"cannot pull to {target}: it is no file", hint="name a file; - is standard output")
         if target.is_dir() and not found.directory:
             raise model.Cannot(f"cannot pull {machine.name}:{path} to {target}: that is a folder")
         try:

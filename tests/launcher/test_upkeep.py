@@ -2,6 +2,8 @@
 
 import dataclasses
 import io
+import os
+import pathlib
 from collections.abc import Callable
 
 import pytest
@@ -288,3 +290,20 @@ def test_what_cannot_be_brought_back_is_not_lost() -> None:
     assert caught.value.hint == "nothing of it is lost: fhv start web"
     assert engine.containers["web"].container == "id-of-web"
     assert isinstance(keep.operator.exchange, exchange.Exchange)
+
+
+def test_an_archive_is_written_through_a_link_and_never_in_the_place_of_a_device(tmp_path: pathlib.Path) -> None:
+    real, link, pipe = tmp_path / "real", tmp_path / "link", tmp_path / "pipe"
+    link.symlink_to(real)
+    os.mkfifo(pipe)
+    parcel.write(link, [b"one"], force=False)
+    assert (real.read_bytes(), link.is_symlink()) == (b"one", True)
+    with pytest.raises(model.Cannot, match="it is there already"):
+        parcel.write(link, [b"two"], force=False)
+    parcel.write(link, [b"two"], force=True)
+    assert (real.read_bytes(), link.is_symlink()) == (b"two", True)
+    for place in (pipe, tmp_path, pathlib.Path("/dev/null")):
+        with pytest.raises(model.Cannot, match="it is no file"):
+            parcel.write(place, [b"x"], force=True)
+    assert pipe.is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "pipe", "real"]

@@ -1,6 +1,7 @@
 """Being on a machine: ssh that asks nothing and trusts nobody blindly, files, the console, what is used."""
 
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -129,6 +130,7 @@ def test_files_go_in_and_out_of_machines_that_run_and_that_do_not(
     (tree / "below" / "file").write_bytes(bytes(range(256)) * 4097)
     (tree / "below" / "file").chmod(0o640)
     (tree / "link").symlink_to("/nowhere")
+    os.mkfifo(tmp_path / "pipe")
     for running in (True, False):
         if not running:
             assert here.run("fhv", "stop", "docs").returncode == 0
@@ -147,6 +149,7 @@ def test_files_go_in_and_out_of_machines_that_run_and_that_do_not(
         (["push", "-r", str(tree), "docs:/no/such/"], "there is no folder /no/such in it"),
         (["pull", "docs:/root/none", "."], "there is no such file"),
         (["pull", "docs:/root", "."], "it is a folder"),
+        (["pull", "docs:/etc/passwd", str(tmp_path / "pipe")], "it is no file"),
         (["push", str(tree), "other:/root"], "there is no machine of this name"),
         (["push", str(tree), "/root"], "for a place in a machine"),
     ):
