@@ -151,7 +151,6 @@ def examination(found: "machines.Examination") -> str:
             ("veth", endpoint.veth if endpoint else ""),
             ("identified by", endpoint.rung if endpoint else ""),
             ("address from", _certain(endpoint) if endpoint else ""),
-            *([("leased by", f"{lease[1]} to {lease[2]}")] if endpoint and (lease := endpoint.lease) else []),
             ("image", machine.image),
             ("limits", snapshots.limited(machine)),
             ("volumes", ", ".join(machine.volumes)),
@@ -167,8 +166,11 @@ def _both(four: object, six: str | None) -> str:
 
 
 def _certain(endpoint: model.Endpoint) -> str:
-    end = f" until {endpoint.lease[0][:19]}Z" if endpoint.lease else ""
-    return f"{endpoint.source}{end}" if endpoint.settled else f"{endpoint.source}, to be verified"
+    """Write where an address is from: a lease with its end, who gave it, and whom that server knows the machine as."""
+    if endpoint.lease is not None:
+        until, server, mac = endpoint.lease
+        return f"{endpoint.source} until {until[:19]}Z of {server}, as {mac}"
+    return endpoint.source if endpoint.settled else f"{endpoint.source}, to be verified"
 
 
 def findings(found: "Sequence[Finding]") -> str:

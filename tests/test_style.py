@@ -43,7 +43,13 @@ def test_linters_have_nothing_to_say(command: list[str]) -> None:
 
 
 def test_shell_scripts_are_clean() -> None:
-    scripts = [ROOT / "install.sh", ROOT / "test.sh", ROOT / ".ci" / "run", *(ROOT / "tests").rglob("*.sh")]
+    scripts = [
+        ROOT / "install.sh",
+        ROOT / "test.sh",
+        ROOT / ".ci" / "run",
+        *(ROOT / "tests").rglob("*.sh"),
+        *(ROOT / "netplugin").glob("*.sh"),
+    ]
     command = ["shellcheck", "--external-sources", *map(str, scripts)]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout

@@ -74,7 +74,7 @@ def pool(tmp_path: pathlib.Path) -> lessor.Lessor:
     return lessor.Lessor(folder=tmp_path / "server", interface="eth0", first="192.0.2.50", last="192.0.2.60")
 
 
-def ask(wish: binding.Address | None = None, *, seconds: float = 5.0) -> binding.Lease | None:
+def ask(wish: binding.Address | None = None, *, seconds: float = 15.0) -> binding.Lease | None:
     segment.plug(PAIR, LAN, mac=MAC)
     try:
         return dhcp.ask(PAIR.peer, "scratch", wish=wish, seconds=seconds)

@@ -128,9 +128,9 @@ def test_names_on_a_lan_are_leased_an_address_by_dnsmasq(lab: world.Lab, beside:
     assert beside.neighbour.pings(given)
     known = endpoint(lab, "scratch")
     assert (known["source"], known["address"], known["settled"]) == ("dhcp", given, True)
-    assert leases.leases == {given: (known["lease"]["mac"], "scratch")}
-    shown = lab.run("fhv", "status")
-    assert f"dhcp until {known['lease']['expires'][:19]}Z" in shown
+    lease, shown = known["lease"], lab.run("fhv", "status")
+    assert leases.leases == {given: (lease["mac"], "scratch")}
+    assert f"dhcp until {lease['expires'][:19]}Z of {lan.ROUTER}, as {lease['mac']}" in shown
     assert run(lab, "database") == "192.0.2.20", "the zone has it"
     lab.engine.docker("restart", "--time", "0", "scratch")
     assert address(lab, "scratch") == given
