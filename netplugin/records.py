@@ -46,7 +46,8 @@ class Records:
         """Return the names of the zone with an address in the network, whose they are, and what their pointers say."""
         network = self.store.network(network_id)
         entries = self.zone.entries(network)
-        pointers = {a: self.zone.pointer(a, network) for a in {a: None for e in entries for a in e.addresses}}
+        every = dict.fromkeys(address for entry in entries for address in entry.addresses)
+        pointers = {address: self.zone.pointer(address, network) for address in every}
         return {
             "domain": network.domain,
             "entries": [
