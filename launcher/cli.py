@@ -238,8 +238,7 @@ def run(words: Sequence[str], *, name: str, there: worlds.World | None = None) -
         try:
             fhv.main(args=list(words), prog_name=name, complete_var="_FHV_COMPLETE", obj=there)
         finally:
-            # Threads may still be ending what they have begun, which takes as long as an engine that hangs.
-            signal.signal(signal.SIGINT, lambda number, frame: os._exit(128 + number))
+            signal.signal(signal.SIGINT, worlds.leave)  # threads may still be ending what they have begun
             sys.stdout.flush()
     except Exception as error:
         from launcher import mistakes

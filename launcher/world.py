@@ -118,6 +118,11 @@ class World:
         time.sleep(seconds)
 
 
+def leave(number: int, frame: object) -> None:
+    """End at a signal without a word, and without waiting for threads, which may hang as long as an engine does."""
+    os._exit(128 + number)
+
+
 def refusing(command: Callable[_Params, None]) -> Callable[_Params, None]:
     """Give a command the ending of one that cannot be done: a sentence, a hint, exit code 1."""
 
@@ -135,6 +140,7 @@ def refusing(command: Callable[_Params, None]) -> Callable[_Params, None]:
             words.refusal(error)
             sys.exit(1)
         except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, leave)  # before it is told: who reads it may insist at once
             hint = "what was begun is brought to an end, or cut off by control-C again; fhv start continues it"
             words.refusal(model.Cannot("interrupted", hint=hint))
             sys.exit(128 + signal.SIGINT)

@@ -5,6 +5,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import termios
 import time
@@ -22,8 +23,9 @@ class Terminal:
         self.shown = b""
         child, self._keys = pty.fork()
         if not child:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where the tests run in the background
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-            os.execvpe(words[0], [*words], {**os.environ, **(environment or {})})  # noqa: S606 - words of the test
+            os.execvpe(words[0], [*words], _environment(environment or {}))  # noqa: S606 - words of the test
         self._child = child
 
     def until(self, wanted: bytes) -> bytes:
@@ -60,3 +62,8 @@ class Terminal:
         piece = os.read(self._keys, 65536)
         self.shown += piece
         return piece
+
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    """Give the environment without the size of another terminal, which programs believe more than their own's."""
+    return {name: value for name, value in {**os.environ, **more}.items() if name not in {"COLUMNS", "LINES"}}
