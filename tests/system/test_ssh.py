@@ -149,7 +149,7 @@ def test_files_go_in_and_out_of_machines_that_run_and_that_do_not(
         (["push", "-r", str(tree), "docs:/no/such/"], "there is no folder /no/such in it"),
         (["pull", "docs:/root/none", "."], "there is no such file"),
         (["pull", "docs:/root", "."], "it is a folder"),
-        (["pull", "docs:/etc/passwd", str(tmp_path / "pipe")], "it is no file"),
+        (["pull", "docs:/root/True/new/folder/note", str(tmp_path / "pipe")], "it is no file"),
         (["push", str(tree), "other:/root"], "there is no machine of this name"),
         (["push", str(tree), "/root"], "for a place in a machine"),
     ):
