@@ -145,7 +145,7 @@ BROKEN = {
         act=_commands("sysctl -qw fs.inotify.max_user_instances=1000"),
         code=0,
         check="limits",
-        found="1000 inotify instances: room for about 166 machines with systemd",
+        found="1000 inotify instances: room for about 142 machines with systemd",
         mend="sysctl fs.inotify.max_user_instances=8192",
         undo=_commands("sysctl -qw fs.inotify.max_user_instances=8192"),
     ),
