@@ -3,11 +3,10 @@
 import contextlib
 import dataclasses
 import logging
-import time
 import typing
 from collections.abc import Callable
 
-from netplugin import frames, model, naming, nftables, pins, store
+from netplugin import frames, model, naming, nftables, patrol, pins, store
 
 _log = logging.getLogger("fullhost")
 
@@ -85,16 +84,7 @@ class Guardian:
 
     def run(self, seconds: float) -> None:
         """Make a pass every so many seconds, for ever, in a thread of its own."""
-        while True:
-            time.sleep(seconds)
-            try:
-                self.keep()
-            except model.Cannot as error:
-                self.count("guard.pass.failed")
-                _log.error("guard: %s", error)
-            except Exception:  # nobody else would hear of it, and the next pass may go well
-                self.count("guard.pass.failed")
-                _log.exception("guard: the pass failed")
+        patrol.for_ever(self.keep, seconds=seconds, name="guard", count=self.count)
 
     def stopped(self) -> tuple[tuple[model.Endpoint, pins.Stopped], ...]:
         """Return who was stopped, why and how often; nothing where the kernel does not tell."""

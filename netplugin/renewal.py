@@ -4,11 +4,10 @@ import contextlib
 import dataclasses
 import datetime
 import logging
-import time
 import typing
 from collections.abc import Callable, Mapping
 
-from netplugin import absence, binding, leasing, model, registration, store
+from netplugin import absence, binding, leasing, model, patrol, registration, store
 
 _log = logging.getLogger("fullhost")
 
@@ -39,16 +38,7 @@ class Renewer:
 
     def run(self, seconds: float) -> None:
         """Make a pass every so many seconds, for ever, in a thread of its own: servers may take their time."""
-        while True:
-            time.sleep(seconds)
-            try:
-                self.look()
-            except model.Cannot as error:
-                self.count("dhcp.pass.failed")
-                _log.error("%s", error)
-            except Exception:  # nobody else would hear of it, and the next pass may go well
-                self.count("dhcp.pass.failed")
-                _log.exception("the leases were not looked at")
+        patrol.for_ever(self.look, seconds=seconds, name="dhcp", count=self.count)
 
     def look(self) -> None:
         """Make one pass; what an earlier life of the driver left half done goes first."""
@@ -146,8 +136,7 @@ class Renewer:
 
     def _held(self, bound: binding.Binding) -> model.Endpoint | None:
         """Return the endpoint that has the name, on the network of the lease."""
-        endpoints = self.store.endpoints()
-        return next((e for e in endpoints if (e.network_id, e.name) == (bound.network_id, bound.name)), None)
+        return self.store.named(bound.network_id, bound.name)
 
     def _tell(self, bound: binding.Binding, what: str) -> None:
         if self.told.get(bound.key) != what:

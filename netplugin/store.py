@@ -53,6 +53,11 @@ class Store:
         query = f"SELECT * FROM endpoint WHERE network_id = ? AND {column} = ?"  # noqa: S608 - one of two words
         return next(map(rows.endpoint, self._read(query, network_id, str(address))), None)
 
+    def named(self, network_id: str, name: str) -> model.Endpoint | None:
+        """Return the endpoint of the network that has a name, the oldest of several, or None."""
+        query = "SELECT * FROM endpoint WHERE network_id = ? AND name = ? ORDER BY created"
+        return next(map(rows.endpoint, self._read(query, network_id, name)), None)
+
     def bearer(self, network_id: str, mac: str) -> model.Endpoint | None:
         """Return an endpoint of the network that has a hardware address, or None."""
         query = "SELECT * FROM endpoint WHERE network_id = ? AND mac = ?"

@@ -3,11 +3,10 @@
 import dataclasses
 import datetime
 import logging
-import time
 import typing
 from collections.abc import Callable, Mapping
 
-from netplugin import absence, model, naming, registrar, registration, store
+from netplugin import absence, model, naming, patrol, registrar, registration, store
 
 CLAIMED = datetime.timedelta(seconds=10)  # more than a call takes: what is still claiming then is of a driver that died
 _OPTIONED = {model.Rung.OPTION, model.Rung.ADDRESS}
@@ -35,13 +34,7 @@ class Tidier:
 
     def run(self, seconds: float) -> None:
         """Make a pass every so many seconds, for ever, in a thread of its own: engine and DNS may take their time."""
-        while True:
-            time.sleep(seconds)
-            try:
-                self.look()
-            except Exception:  # nobody else would hear of it, and the next pass may go well
-                self.count("tidy.pass.failed")
-                _log.exception("the registrations were not looked at")
+        patrol.for_ever(self.look, seconds=seconds, name="tidy", count=self.count)
 
     def look(self) -> None:
         """Make one pass: learn whose each registration is, follow names, and let go what is nobody's."""
@@ -140,8 +133,7 @@ class Tidier:
 
     def _endpoint(self, row: registration.Registration) -> model.Endpoint | None:
         """Return the endpoint that has the name, on the network of the registration."""
-        endpoints = self.store.endpoints()
-        return next((e for e in endpoints if (e.network_id, e.name) == (row.network_id, row.name)), None)
+        return self.store.named(row.network_id, row.name)
 
     def _tell(self, host: str, what: str) -> None:
         if self.told.get(host) != what:

@@ -42,6 +42,12 @@ def test_what_is_not_there_is_none_or_refused(state: store.Store) -> None:
         state.network(NETWORK.id)
 
 
+def test_an_endpoint_is_found_by_its_name_on_its_network(state: store.Store) -> None:
+    filled(state)
+    assert state.named(NETWORK.id, "web") == ENDPOINT
+    assert (state.named(NETWORK.id, "db"), state.named("cd" * 32, "web")) == (None, None)
+
+
 def test_a_transaction_is_all_or_nothing(state: store.Store) -> None:
     def fail() -> None:
         with state.transaction() as transaction:

@@ -1,0 +1,27 @@
+"""Passes that are made again and again, each kind in a thread of its own, whatever becomes of one of them."""
+
+import logging
+import time
+import typing
+from collections.abc import Callable
+
+from netplugin import model
+
+_log = logging.getLogger("fullhost")
+
+
+def for_ever(look: Callable[[], None], *, seconds: float, name: str, count: Callable[[str], None]) -> typing.NoReturn:
+    """Make a pass every so many seconds, for ever; one that fails is told under the name, and counted.
+
+    Nobody else would hear of it, and the next pass may go well.
+    """
+    while True:
+        time.sleep(seconds)
+        try:
+            look()
+        except model.Cannot as error:
+            count(f"{name}.pass.failed")
+            _log.error("%s: %s", name, error)
+        except Exception:
+            count(f"{name}.pass.failed")
+            _log.exception("%s: the pass failed", name)
