@@ -1,10 +1,13 @@
 """Tables and columns of facts: they fit a terminal, and whoever reads a pipe gets whole lines, uncoloured."""
 
-import itertools
 import shutil
 import sys
-import unicodedata
-from collections.abc import Iterator, Sequence
+import typing
+from collections.abc import Sequence
+
+if typing.TYPE_CHECKING:
+    import rich.table
+    import rich.text
 
 DASH = "-"
 _UNBOUNDED = 10_000  # columns, where no terminal says how many there are
@@ -17,58 +20,48 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, columns: int 
 
     Where it is too narrow, cells go on in the next line; where it is narrower still, each row is a column of facts.
     """
+    import rich.cells
+    import rich.table
+
     room = (columns or _columns()) - _GAP * (len(header) - 1)
-    widths = [max(map(_width, column)) for column in zip(header, *rows, strict=True)]
+    widths = [max(map(rich.cells.cell_len, column)) for column in zip(header, *rows, strict=True)]
     if room < min(sum(widths), _READABLE * len(header)):
         return "\n\n".join(facts(list(zip(header, row, strict=True)), columns=columns) for row in rows)
-    widths = _fitting(widths, room)
-    return "\n".join(line for row in (header, *rows) for line in _row(row, widths, _GAP))
+    shown = rich.table.Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="")
+    for title in header:
+        shown.add_column(title, overflow="fold")
+    for row in rows:
+        shown.add_row(*map(_plain, row))
+    return _written(shown, columns)
 
 
 def facts(rows: Sequence[tuple[str, str]], *, columns: int | None = None) -> str:
     """Write one fact a line: what it is of, and the fact; a dash where there is none."""
-    of = max((_width(name) for name, _ in rows), default=0)
-    room = max(_READABLE, (columns or _columns()) - of - 2)
-    return "\n".join(line for name, fact in rows for line in _row((name, fact or DASH), [of, room], 2))
+    import rich.table
+
+    shown = rich.table.Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+    shown.add_column(no_wrap=True)
+    shown.add_column(overflow="fold")
+    for name, fact in rows:
+        shown.add_row(_plain(name), _plain(fact or DASH))
+    return _written(shown, columns)
 
 
 def _columns() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else _UNBOUNDED
 
 
-def _fitting(widths: list[int], room: int) -> list[int]:
-    """Give the widths that fit the room together: only the widest become narrower."""
-    most = max(widths, default=0)
-    while sum(min(width, most) for width in widths) > room and most > 1:
-        most -= 1
-    return [min(width, most) for width in widths]
+def _plain(text: str) -> "rich.text.Text":
+    """Take a text as it is: brackets are no markup."""
+    import rich.text
+
+    return rich.text.Text(text)
 
 
-def _row(cells: Sequence[str], widths: Sequence[int], gap: int) -> Iterator[str]:
-    folded = [tuple(_folded(cell, width)) for cell, width in zip(cells, widths, strict=True)]
-    for parts in itertools.zip_longest(*folded, fillvalue=""):
-        padded = [part + " " * (width - _width(part) + gap) for part, width in zip(parts, widths, strict=True)]
-        yield "".join(padded).rstrip()
+def _written(shown: "rich.table.Table", columns: int | None) -> str:
+    import rich.console
 
-
-def _folded(cell: str, width: int) -> Iterator[str]:
-    """Give a cell in pieces that are no wider, broken after a blank where there is one."""
-    for line in cell.splitlines() or [""]:
-        left = line
-        while _width(left) > width:
-            end = next(end for end in range(len(left), 0, -1) if end == 1 or _width(left[:end]) <= width)
-            blank = left.rfind(" ", 1, end + 1)
-            cut = blank if blank > 0 else end
-            yield left[:cut]
-            left = left[cut:].removeprefix(" ")
-        yield left
-
-
-def _width(text: str) -> int:
-    """Tell how many columns a text takes: letters of East Asia take two, and marks above others none (UAX 11)."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
-        for letter in text
-    )
+    console = rich.console.Console(width=columns or _columns())
+    with console.capture() as captured:
+        console.print(shown)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())

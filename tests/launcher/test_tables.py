@@ -2,6 +2,7 @@
 
 import hypothesis
 import hypothesis.strategies as st
+from rich import cells
 
 from launcher import tables
 
@@ -58,6 +59,6 @@ def test_letters_that_take_two_columns_do() -> None:
 )
 def test_nothing_is_wider_than_the_terminal_and_nothing_is_lost(rows: list[tuple[str, str, str]], columns: int) -> None:
     shown = tables.table(("ONE", "TWO", "THREE"), rows, columns=columns)
-    assert all(tables._width(line) <= columns for line in shown.splitlines())
+    assert all(cells.cell_len(line) <= columns for line in shown.splitlines())
     letters = sorted("".join("".join(row) for row in rows).replace(" ", ""))
     assert sorted(letter for letter in shown if letter in "ab\u6a5f") == letters
