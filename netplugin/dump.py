@@ -8,7 +8,8 @@ import dataclasses
 import ipaddress
 import socket
 import struct
-from collections.abc import Iterator
+import typing
+from collections.abc import Callable, Iterator
 
 from netplugin import messages, model
 
@@ -25,6 +26,7 @@ LINK, SHORT = struct.Struct("=BxHiII"), struct.Struct("=H")
 _NUMBER, _BORNE = struct.Struct("=I"), struct.Struct("=BxxxI")  # the latter: struct ifaddrmsg, its family and index
 _ATTEMPTS = 20
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+T = typing.TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -47,22 +49,22 @@ class Link:
 
 def links(*, kind: str) -> list[Link]:
     """Return the links of a kind, such as veth, of the network namespace."""
-    return [read(payload) for payload in _all(_links(kind), told=NEW_LINK, what=f"list the links of kind {kind}")]
+    return _all(_links(kind), told=NEW_LINK, read=read, what=f"list the links of kind {kind}")
 
 
 def addresses(index: int) -> frozenset[Address]:
     """Return the addresses that a link bears, of either version; one that is gone bears none."""
     request = messages.message(_GET_ADDRESS, messages.REQUEST | messages.DUMP, _BORNE.pack(socket.AF_UNSPEC, index))
-    borne = _all(request, told=_NEW_ADDRESS, what="list the addresses of an interface")
-    return frozenset(_address(payload) for payload in borne if _BORNE.unpack_from(payload)[1] == index)
+    borne = _all(request, told=_NEW_ADDRESS, read=_borne, what="list the addresses of an interface")
+    return frozenset(address for of, address in borne if of == index)
 
 
-def _all(request: bytes, *, told: int, what: str) -> list[memoryview]:
-    """Return the payloads of a dump; one that is torn, since something came or went, is asked for again."""
+def _all(request: bytes, *, told: int, read: Callable[[memoryview], T], what: str) -> list[T]:
+    """Return what is read of a dump; one that is torn, since something came or went, is asked for again."""
     try:
         for _ in range(_ATTEMPTS):
             with contextlib.suppress(InterruptedError):
-                return [payload for number, payload in _dump(request) if number == told]
+                return [read(payload) for number, payload in _dump(request) if number == told]
         why = f"links come and go too quickly: {_ATTEMPTS} lists in turn were torn"
     except OSError as error:
         why = f"the kernel says {error}"
@@ -115,7 +117,7 @@ def _text(value: memoryview | bytes) -> str:
     return bytes(value).rstrip(b"\0").decode()
 
 
-def _address(payload: memoryview) -> Address:
-    """Return the address of a message: IFA_ADDRESS may be the peer's; of IPv6 there mostly is no other."""
+def _borne(payload: memoryview) -> tuple[int, Address]:
+    """Return a link and an address of it: IFA_ADDRESS may be the peer's; of IPv6 there mostly is no other."""
     found = dict(messages.attributes(payload, _BORNE.size))
-    return ipaddress.ip_address(bytes(found.get(_LOCAL, found[_ADDRESS])))
+    return _BORNE.unpack_from(payload)[1], ipaddress.ip_address(bytes(found.get(_LOCAL, found[_ADDRESS])))

@@ -30,16 +30,14 @@ def standing() -> pins.Standing:
     listed = programs.attempt(_LISTING)
     sealed = listed is not None and _SEALED.findall(listed) == [frames.seal(_SEALED.sub("", listed))]
     elements, counts = (_elements(), _counts()) if sealed else (frozenset[nftables.Element](), dict[bytes, int]())
-    links = {link.name: link for link in dump.links(kind="veth")}
-    ports = {
-        name: pins.Flags(isolated=link.isolated, groups=link.groups) for name, link in links.items() if link.master
-    }
+    links = dump.links(kind="veth")
+    ports = {link.name: pins.Flags(isolated=link.isolated, groups=link.groups) for link in links if link.master}
     return pins.Standing(
         there=listed is not None,
         sealed=sealed,
         elements=elements,
         counts=counts,
-        links=frozenset(links),
+        links=frozenset(link.name for link in links),
         ports=ports,
     )
 

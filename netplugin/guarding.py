@@ -96,15 +96,15 @@ class Guardian:
 
     def _repairs(self, standing: pins.Standing) -> pins.Repairs:
         networks = {network.id: network for network in self.store.networks()}
-        wishes = [pins.pin(e, networks[e.network_id]) for e in self.store.endpoints() if e.network_id in networks]
+        wishes = (pins.pin(e, networks[e.network_id]) for e in self.store.endpoints() if e.network_id in networks)
         return pins.repairs(wishes, standing, needed=any(network.antispoof for network in networks.values()))
 
     def _tell(self, found: tuple[pins.Stopped, ...]) -> None:
         """Log each port and reason once; how often, `fhv status` tells."""
-        names = {naming.veth(endpoint.id).host: endpoint.name for endpoint in self.store.endpoints()}
         self.seen.intersection_update({(one.port, one.why) for one in found})
-        for one in found:
-            if (one.port, one.why) not in self.seen:
-                self.seen.add((one.port, one.why))
-                self.count(f"stopped.{one.why}")
-                _log.warning("guard: %s sends what it may not: %s", names.get(one.port) or one.port, one.why.sentence)
+        new = [one for one in found if (one.port, one.why) not in self.seen]
+        names = {naming.veth(e.id).host: e.name for e in self.store.endpoints()} if new else {}
+        for one in new:
+            self.seen.add((one.port, one.why))
+            self.count(f"stopped.{one.why}")
+            _log.warning("guard: %s sends what it may not: %s", names.get(one.port) or one.port, one.why.sentence)

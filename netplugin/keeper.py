@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from netplugin import absence, addressing, collection, model, naming, store
 
@@ -118,7 +118,7 @@ class Keeper:
         try:
             ports, endpoints = self.links.ports(), self.store.endpoints()
             for network in self.store.networks():
-                self._restore(network, ports)
+                self._restore(network, ports, endpoints)
             gone = self._forsake([e for e in endpoints if collection.is_here(ports.get(naming.veth(e.id).host))])
             stale, strays = collection.leftovers(ports, endpoints, now=self.now(), grace=addressing.GRACE, gone=gone)
             for lost in {key for key in self.told if naming.is_host_end(key)} - ports.keys():
@@ -189,15 +189,18 @@ class Keeper:
         suspected = known & {endpoint.network_id for endpoint in suspects}
         return known.union(*(self.engine.attachments(network_id) for network_id in suspected))
 
-    def _restore(self, network: model.Network, ports: Mapping[str, model.Port]) -> None:
+    def _restore(
+        self, network: model.Network, ports: Mapping[str, model.Port], endpoints: Sequence[model.Endpoint]
+    ) -> None:
         """Put back what the network should have; say what that was, or, once, why it cannot be.
 
         It looks before it takes the write lock, and looks again under it: a network may be deleted meanwhile.
         """
         try:
-            if self._repairs(network, ports):
+            if self._repairs(network, ports, endpoints):
                 with self.store.transaction():
-                    repairs = self._repairs(network, self.links.ports()) if network in self.store.networks() else []
+                    there = network in self.store.networks()
+                    repairs = self._repairs(network, self.links.ports(), self.store.endpoints()) if there else []
                     for repair in repairs:
                         repair.act()
                         self._report(f"restored.{repair.what}", repair.detail)
@@ -212,13 +215,15 @@ class Keeper:
                 self._report("restore.failed", f"network {network.id[:12]}: {error}", level=logging.ERROR)
             self.told[network.id] = str(error)
 
-    def _repairs(self, network: model.Network, ports: Mapping[str, model.Port]) -> list[Repair]:
+    def _repairs(
+        self, network: model.Network, ports: Mapping[str, model.Port], endpoints: Sequence[model.Endpoint]
+    ) -> list[Repair]:
         """Return what bridge (if it is ours), ports, rules and uplink want, in order; the last may be gone for good."""
         repairs = []
         if network.bridge_made and not self.links.stands(network):
             act = functools.partial(self.links.ensure_bridge, network)
             repairs.append(Repair(what="bridge", detail=network.bridge, act=act))
-        for endpoint in self.store.endpoints():
+        for endpoint in endpoints:
             port = ports.get(host_end := naming.veth(endpoint.id).host)
             fine = port is None or (port.up and port.bridge == network.bridge)
             if endpoint.network_id == network.id and not fine:

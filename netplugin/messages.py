@@ -8,7 +8,7 @@ from collections.abc import Iterator
 ERROR, DONE = 2, 3  # NLMSG_ERROR, NLMSG_DONE (linux/netlink.h)
 REQUEST, ACKNOWLEDGE, CREATE, DUMP = 0x1, 0x4, 0x400, 0x300  # NLM_F_REQUEST, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP
 INTERRUPTED = 0x10  # NLM_F_DUMP_INTR: something came or went meanwhile, and one may be missing
-BUFFER = 1 << 18  # octets; the kernel fills up to 32 KiB at a time
+BUFFER = 1 << 15  # octets; the kernel fills up to 32 KiB at a time, if there is room for them (netlink_dump)
 _HEADER, _ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("=HH")
 _NESTED, _TYPE = 0x8000, 0x3FFF  # NLA_F_NESTED, NLA_TYPE_MASK
 

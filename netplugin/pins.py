@@ -134,14 +134,21 @@ def repairs(wishes: Iterable[Pin], found: Standing, *, needed: bool) -> Repairs:
 
     A port that is there and that nobody wishes is of a machine of a state file that was lost; it stays as it is.
     """
-    mine = [wish for wish in wishes if wish.port in found.ports]
-    wanted = frozenset[nftables.Element]().union(*(wish.elements for wish in mine))
-    names = {wish.port for wish in mine}
+    missing, beyond, flag = set[nftables.Element](), set(found.elements), list[Pin]()
+    names = set[str]()
+    for wish in wishes:  # one after the other: of a thousand machines only what is not right is kept
+        if wish.port in found.ports:
+            names.add(wish.port)
+            needed = needed or not wish.open
+            missing |= wish.elements - found.elements
+            beyond -= wish.elements
+            if wish.flags != found.ports[wish.port]:
+                flag.append(wish)
     return Repairs(
-        write=not found.sealed and (needed or bool(wanted)),
-        add=wanted - found.elements,
-        delete=frozenset(element for element in found.elements - wanted if port_of(element.key) in names),
-        flag=tuple(wish for wish in mine if wish.flags != found.ports[wish.port]),
+        write=needed and not found.sealed,
+        add=frozenset(missing),
+        delete=frozenset(element for element in beyond if port_of(element.key) in names),
+        flag=tuple(flag),
     )
 
 

@@ -3,12 +3,17 @@
 import datetime
 import ipaddress
 import json
-from collections.abc import Mapping
+import typing
 
 from netplugin import binding, exposure, model, pairs, registration
 
 Value = str | int | None
-Row = Mapping[str, Value]
+
+
+class Row(typing.Protocol):
+    """What has a value by the name of each column (sqlite3.Row)."""
+
+    def __getitem__(self, column: str, /) -> Value: ...
 
 
 def of_network(network: model.Network) -> tuple[Value, ...]:

@@ -164,7 +164,7 @@ class Store:
 
     def _read(self, query: str, *values: str) -> list[rows.Row]:
         try:
-            return [dict(row) for row in self._connection().execute(query, values)]
+            return self._connection().execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise self._failed(error) from error
 

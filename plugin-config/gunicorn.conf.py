@@ -72,6 +72,10 @@ class Hurried(socket.socket):
         except TimeoutError:
             return b""
 
+    def peek(self):
+        """Tell whether something was said, or the peer is gone; BlockingIOError where neither is so."""
+        super().recv(1, socket.MSG_PEEK)
+
     def sendall(self, data, flags=0):
         """Write; a peer that takes nothing is one that is gone."""
         self.settimeout(PIECE_SECONDS)
@@ -90,16 +94,27 @@ class Worker(gthread.ThreadWorker):
         super().init_process()
 
     def enqueue_req(self, conn):
-        """Wait for the first octet in the loop of the worker, and not in a thread."""
-        conn.sock = Hurried(fileno=conn.sock.detach())
+        """Wait for the first octet in the loop of the worker, and not in a thread; most often it is there already."""
+        plain = conn.sock
+        conn.sock = Hurried(plain.family, plain.type, plain.proto, plain.detach())
         conn.sock.settimeout(0)
-        self.silent[conn] = time.monotonic()
-        self.poller.register(conn.sock, selectors.EVENT_READ, lambda _: self.begin(conn))
+        try:
+            conn.sock.peek()
+        except BlockingIOError:
+            self.silent[conn] = time.monotonic()
+            self.poller.register(conn.sock, selectors.EVENT_READ, lambda _: self.hear(conn))
+        else:
+            self.begin(conn)
+
+    def hear(self, conn):
+        """Note that a silent connection speaks."""
+        self.poller.unregister(conn.sock)
+        del self.silent[conn]
+        self.begin(conn)
 
     def begin(self, conn):
         """Give a connection that speaks a thread, and the time for its request."""
-        self.poller.unregister(conn.sock)
-        del self.silent[conn]
+        conn.data_ready = True
         conn.sock.hurry(PIECE_SECONDS)
         super().enqueue_req(conn)
 
@@ -113,6 +128,11 @@ class Worker(gthread.ThreadWorker):
                 pass
             conn.sock.shutdown(socket.SHUT_RDWR)
         return kept
+
+    def finish_request(self, conn, _):
+        """Count a connection off that was served; it is over, since none is kept."""
+        self.nr_conns -= 1
+        conn.close()
 
     def murder_keepalived(self, *arguments, **named):
         """Close, too, what has been silent for too long, or for as long as a worker that ends can wait."""

@@ -1,5 +1,6 @@
 """Memory: the proportional set size (PSS) of all the driver's processes, idle, full, and after many lifecycles."""
 
+import contextlib
 import pathlib
 import re
 
@@ -50,15 +51,19 @@ def pss(lab: world.Lab) -> float:
         raise commands.LabError("cannot measure: the driver does not run; see its log")
     kilobytes = 0
     for pid in _family(first):
-        rollup = re.search(r"^Pss:\s+(\d+)", pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
-        kilobytes += int(rollup[1]) if rollup else 0
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):  # a program that it ran, and that is over
+            rollup = re.search(r"^Pss:\s+(\d+)", pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+            kilobytes += int(rollup[1]) if rollup else 0
     return kilobytes * 1024 / 1e6
 
 
 def _family(pid: int) -> list[int]:
     """Return a process with its children and theirs."""
     tasks = pathlib.Path(f"/proc/{pid}/task").glob("*/children")
-    children = [int(child) for task in tasks for child in task.read_text().split()]
+    children = list[int]()
+    for task in tasks:
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):  # a thread that is over
+            children.extend(map(int, task.read_text().split()))
     return [pid, *(member for child in children for member in _family(child))]
 
 
