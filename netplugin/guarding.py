@@ -88,10 +88,10 @@ class Guardian:
 
     def stopped(self) -> tuple[tuple[model.Endpoint, pins.Stopped], ...]:
         """Return who was stopped, why and how often; nothing where the kernel does not tell."""
-        endpoints = {naming.veth(endpoint.id).host: endpoint for endpoint in self.store.endpoints()}
         with contextlib.suppress(model.Cannot):
-            found = sorted(self.guard.stopped(), key=lambda stopped: (stopped.port, stopped.why))
-            return tuple((endpoints[one.port], one) for one in found if one.port in endpoints)
+            if found := sorted(self.guard.stopped(), key=lambda stopped: (stopped.port, stopped.why)):
+                endpoints = {naming.veth(endpoint.id).host: endpoint for endpoint in self.store.endpoints()}
+                return tuple((endpoints[one.port], one) for one in found if one.port in endpoints)
         return ()
 
     def _repairs(self, standing: pins.Standing) -> pins.Repairs:

@@ -1,5 +1,6 @@
 """What the driver was told once and will not be told again: networks and endpoints, in one SQLite file."""
 
+import collections
 import contextlib
 import ipaddress
 import pathlib
@@ -11,7 +12,7 @@ from netplugin import binding, deadline, exposure, model, pairs, registration, r
 
 BUSY_SECONDS = 2.0  # how long a transaction waits for another one
 _WHAT = "keep the driver's state"
-CACHE_KIB = 256  # of each thread's connection, of which there may be dozens; SQLite's own choice is 2,048
+CACHE_KIB = 256  # of each connection; SQLite's own choice is 2,048
 
 
 class Store:
@@ -20,6 +21,7 @@ class Store:
     def __init__(self, path: pathlib.Path) -> None:
         self._path = path
         self._local, self._writing = threading.local(), threading.RLock()
+        self._idle = collections.deque[sqlite3.Connection]()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self.transaction():
             self._prepare()
@@ -120,10 +122,10 @@ class Store:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[transaction.Transaction]:
         """Write all of it or nothing: BEGIN IMMEDIATE, so that who comes second waits instead of failing later."""
-        with self._turn():
-            connection = self._connection()
+        with self._turn(), self._connection() as connection:
             try:
                 connection.execute("BEGIN IMMEDIATE")
+                self._local.writing = connection
                 try:
                     writes = transaction.Transaction(connection)
                     yield writes
@@ -133,6 +135,8 @@ class Store:
                     if connection.in_transaction:  # a COMMIT that found the disk full has rolled back already
                         connection.execute("ROLLBACK")
                     raise
+                finally:
+                    self._local.writing = None
                 if writes.lasting:
                     connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
             except sqlite3.Error as error:
@@ -140,14 +144,14 @@ class Store:
 
     def _prepare(self) -> None:
         """Make the tables of a new file, or add to an older one; refuse one of a newer driver rather than guess."""
-        connection = self._connection()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > schema.VERSION:
-            raise sqlite3.DatabaseError(f"the file is of a newer driver (version {version}, not {schema.VERSION})")
-        for statement in schema.statements(version):
-            connection.execute(statement)
-        if version != schema.VERSION:
-            connection.execute(f"PRAGMA user_version = {schema.VERSION}")
+        with self._connection() as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version > schema.VERSION:
+                raise sqlite3.DatabaseError(f"the file is of a newer driver (version {version}, not {schema.VERSION})")
+            for statement in schema.statements(version):
+                connection.execute(statement)
+            if version != schema.VERSION:
+                connection.execute(f"PRAGMA user_version = {schema.VERSION}")
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
@@ -163,31 +167,51 @@ class Store:
             self._writing.release()
 
     def _read(self, query: str, *values: str) -> list[rows.Row]:
-        try:
-            return self._connection().execute(query, values).fetchall()
-        except sqlite3.Error as error:
-            raise self._failed(error) from error
+        with self._connection() as connection:
+            try:
+                return connection.execute(query, values).fetchall()
+            except sqlite3.Error as error:
+                raise self._failed(error) from error
 
-    def _connection(self) -> sqlite3.Connection:
-        """Return this thread's connection, which waits for others no longer than the call may last.
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection, which waits for others no longer than the call may last; in a transaction, its own.
+
+        They are of nobody when idle, since each takes 180 KB, and of the dozens of threads that serve calls few are
+        here at once.
+        """
+        seconds = deadline.left(_WHAT, at_most=BUSY_SECONDS)
+        if (writing := getattr(self._local, "writing", None)) is not None:
+            yield writing
+            return
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connect(seconds)
+        try:
+            connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+            yield connection
+        finally:
+            if connection.in_transaction:  # it could not be rolled back, and is of no use any more
+                connection.close()
+            else:
+                self._idle.append(connection)
+
+    def _connect(self, seconds: float) -> sqlite3.Connection:
+        """Open the file.
 
         With a write-ahead log and synchronous=NORMAL a commit outlives the driver at once, and a power cut as soon as
         there is a checkpoint. An endpoint does not outlive a power cut anyway, so its writes do not wait for the disk.
         """
-        seconds = deadline.left(_WHAT, at_most=BUSY_SECONDS)
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            try:
-                connection = sqlite3.connect(self._path, timeout=seconds, isolation_level=None)
-                connection.row_factory = sqlite3.Row
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA synchronous = NORMAL")
-                connection.execute("PRAGMA foreign_keys = ON")
-                connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-            except sqlite3.Error as error:
-                raise self._failed(error) from error
-            self._local.connection = connection
-        connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+        try:
+            connection = sqlite3.connect(self._path, timeout=seconds, isolation_level=None, check_same_thread=False)
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
         return connection
 
     def _failed(self, error: sqlite3.Error) -> model.Cannot:
