@@ -26,25 +26,27 @@ def table(network: model.Network, ways: tuple[exposure.Way, ...] = ()) -> str:
             *([f"    ip saddr {subnet} ip daddr != {subnet} counter masquerade"] if network.snat else ()),
             "  }",
         ]
+    if network.snat:
+        lines += _inward("ct state established,related accept", "ct status dnat accept")
     if network.snat or network.isolate:
         lines += [
             "  chain forward {",
             "    type filter hook forward priority filter; policy accept;",
             *(_apart(network) if network.isolate else ()),
-            *(_closed(bridge) if network.snat else ()),
+            *([_closed(bridge)] if network.snat else ()),
             "  }",
         ]
     return "\n".join([*lines, "}", ""])
 
 
-def _closed(bridge: str) -> list[str]:
-    """Return what lets nothing new in."""
-    inward = f'    oifname "{bridge}" iifname != "{bridge}"'
-    return [
-        f"{inward} ct state established,related accept",
-        f"{inward} ct status dnat accept",
-        f"{inward} counter drop",
-    ]
+def _inward(*accepted: str) -> list[str]:
+    """Return the chain of what comes in from elsewhere, of which nothing new is let in."""
+    return ["  chain inward {", *(f"    {rule}" for rule in accepted), "    counter drop", "  }"]
+
+
+def _closed(bridge: str) -> str:
+    """Return the one rule by which everything else passes."""
+    return f'    oifname "{bridge}" iifname != "{bridge}" goto inward'
 
 
 def _apart(network: model.Network) -> list[str]:
@@ -105,17 +107,14 @@ def table6(network: model.Network) -> str:
             f"    ip6 saddr {subnet} ip6 daddr != {subnet} counter masquerade",
             "  }",
         ]
+        lines += _inward("ct state established,related accept")
     if network.snat6 or network.isolate:
         among = f'    iifname "{bridge}" oifname "{bridge}" ip6 saddr {subnet} ip6 daddr {subnet} counter drop'
-        closed = (
-            f'    oifname "{bridge}" iifname != "{bridge}" ct state established,related accept',
-            f'    oifname "{bridge}" iifname != "{bridge}" counter drop',
-        )
         lines += [
             "  chain forward {",
             "    type filter hook forward priority filter; policy accept;",
             *([among] if network.isolate else ()),
-            *(closed if network.snat6 else ()),
+            *([_closed(bridge)] if network.snat6 else ()),
             "  }",
         ]
     return "\n".join([*lines, "}", ""])

@@ -27,11 +27,14 @@ table ip fullhost-1f1f1f1f1f1f {
     type nat hook postrouting priority srcnat; policy accept;
     ip saddr 172.31.0.0/24 ip daddr != 172.31.0.0/24 counter masquerade
   }
+  chain inward {
+    ct state established,related accept
+    ct status dnat accept
+    counter drop
+  }
   chain forward {
     type filter hook forward priority filter; policy accept;
-    oifname "br0" iifname != "br0" ct state established,related accept
-    oifname "br0" iifname != "br0" ct status dnat accept
-    oifname "br0" iifname != "br0" counter drop
+    oifname "br0" iifname != "br0" goto inward
   }
 }
 """

@@ -110,10 +110,13 @@ table ip6 fullhost-1f1f1f1f1f1f {
     type nat hook postrouting priority srcnat; policy accept;
     ip6 saddr fd00:31::/64 ip6 daddr != fd00:31::/64 counter masquerade
   }
+  chain inward {
+    ct state established,related accept
+    counter drop
+  }
   chain forward {
     type filter hook forward priority filter; policy accept;
-    oifname "br0" iifname != "br0" ct state established,related accept
-    oifname "br0" iifname != "br0" counter drop
+    oifname "br0" iifname != "br0" goto inward
   }
 }
 """
