@@ -88,6 +88,7 @@ def _figures(found: dict[int, dict[int, Sample]], raw: dict[int, dict[str, list[
         figures.Figure(
             what=f"one call of a start, p99, {at}", unit="ms", ours=(figures.percentile(single, 99),), goal=p99
         ),
+        figures.Figure(what=f"raw netlink: a pair made, p99, {crowd} at once", unit="ms", ours=(_raw_p99(raw[crowd]),)),
         figures.Figure(
             what=f"the calls of a start together, p99, {at}",
             unit="ms",
@@ -120,6 +121,10 @@ def _figures(found: dict[int, dict[int, Sample]], raw: dict[int, dict[str, list[
             for callers, sample in found[few].items()
         ),
     ]
+
+
+def _raw_p99(took: dict[str, list[float]]) -> float:
+    return figures.percentile(took["made"], 99)
 
 
 def _idle(sample: Sample) -> float:

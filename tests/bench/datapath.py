@@ -46,7 +46,7 @@ def measure(lab: world.Lab, size: scale.Scale) -> figures.Outcome:
         ways = dict(list(_ways(lab).items())[: size.ways])
         for namespace in {path.server for pair in ways.values() for path in pair.values()}:
             stack.enter_context(_serving(namespace))
-        for number in range(size.warm + size.few):
+        for number in range(size.warm + size.some):
             for way, pair in ways.items():
                 for (what, unit), probe in _PROBES.items():
                     for network, path in sorted(pair.items(), reverse=bool(number % 2)):

@@ -24,6 +24,11 @@ class Scale:
         return 0 if self.rounds == 1 else 1
 
     @property
+    def some(self) -> int:
+        """Rounds of many things of a second each."""
+        return max(1, self.rounds // 4)
+
+    @property
     def few(self) -> int:
         """Rounds of what takes many seconds."""
         return max(1, self.rounds // 8)
@@ -39,7 +44,7 @@ FULL = Scale(
     names=None,
     boot=30,
     ways=3,
-    seconds=3,
+    seconds=1,
 )
 SMOKE = Scale(
     rounds=1,
