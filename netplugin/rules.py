@@ -135,18 +135,15 @@ def passes6(network: model.Network) -> tuple[tuple[str, ...], ...]:
 def passes(network: model.Network) -> tuple[tuple[str, ...], ...]:
     """Return the rules that let the network through Docker's FORWARD policy DROP, each as iptables words.
 
-    An accept in a table of our own cannot overrule a drop in another, so these stand in Docker's user chain. The first
-    one also lets machines reach each other where br_netfilter sends bridged frames through FORWARD; the second what
-    was translated on purpose. Who asks a DHCP server has no address yet, and its answer is for everybody.
+    An accept in a table of our own cannot overrule a drop in another, so these stand in Docker's user chain. The second
+    one lets in what was translated on purpose, too; the last what stays on the bridge, where br_netfilter sends bridged
+    frames through FORWARD: who asks a DHCP server has no address yet, and a machine that routes sends for others.
     """
     comment = ("-m", "comment", "--comment", naming.mark(network.id), "-j", "ACCEPT")
     back = ("-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED,DNAT")
     outward = ("-s", str(network.subnet), "-i", network.bridge, *comment)
     inward = ("-d", str(network.subnet), "-o", network.bridge, *(back if network.snat else ()), *comment)
-    if network.unlisted is not model.Unlisted.DHCP:
-        return outward, inward
-    ports = ("-p", "udp", "-m", "udp", "--sport", "67:68", "--dport", "67:68")
-    return outward, inward, ("-i", network.bridge, "-o", network.bridge, *ports, *comment)
+    return outward, inward, ("-i", network.bridge, "-o", network.bridge, *comment)
 
 
 def admissions(network: model.Network) -> tuple[tuple[str, ...], ...]:

@@ -72,9 +72,15 @@ class Hurried(socket.socket):
         except TimeoutError:
             return b""
 
-    def peek(self):
-        """Tell whether something was said, or the peer is gone; BlockingIOError where neither is so."""
-        super().recv(1, socket.MSG_PEEK)
+    def is_silent(self):
+        """Tell whether nothing was said yet by a peer that is there."""
+        try:
+            super().recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:  # who serves the connection will meet it
+            return False
+        return False
 
     def sendall(self, data, flags=0):
         """Write; a peer that takes nothing is one that is gone."""
@@ -98,9 +104,7 @@ class Worker(gthread.ThreadWorker):
         plain = conn.sock
         conn.sock = Hurried(plain.family, plain.type, plain.proto, plain.detach())
         conn.sock.settimeout(0)
-        try:
-            conn.sock.peek()
-        except BlockingIOError:
+        if conn.sock.is_silent():
             self.silent[conn] = time.monotonic()
             self.poller.register(conn.sock, selectors.EVENT_READ, lambda _: self.hear(conn))
         else:

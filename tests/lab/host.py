@@ -70,8 +70,16 @@ class Host(Namespace):
         self.ip("route", "add", "default", "via", OUTSIDE_ADDRESS)
         # As install.sh does it: it is one limit for the machines of all labs, and is never lowered again.
         self.run("sysctl", "-qw", "fs.inotify.max_user_instances=8192")
-        # Copied from the machine, which may be a router; then an engine would not set its policy DROP.
-        self.run("sh", "-c", "echo 0 >/proc/sys/net/ipv4/ip_forward")
+        self.forward(enabled=False)  # copied from the machine, which may be a router
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it forwards all: somebody flushed the rules, and with them the engine's policy DROP."""
+        return "-P FORWARD DROP" not in self.run("iptables", "-S", "FORWARD")
+
+    def forward(self, *, enabled: bool) -> None:
+        """Turn forwarding on or off; an engine sets its policy DROP only where it turns it on itself."""
+        self.run("sysctl", "-qw", f"net.ipv4.ip_forward={enabled:d}")
 
     def wire_to(self, other: "Host") -> None:
         """Lay a veth to another lab's host: wire0 at either end, which goes with either of them."""

@@ -117,7 +117,10 @@ class Lab:
         if not self.driver.plain:
             self.driver.restart()
         before = self.engine.pid
-        if before is None:
+        if before is not None and self.host.is_open:
+            self.engine.stop()
+            self.host.forward(enabled=False)
+        if self.engine.pid is None:
             self.engine.start()
         self.engine.clean()
         if self.engine.pid != before:  # the driver asks no engine that was silent a moment ago

@@ -47,6 +47,7 @@ def test_a_routed_network_is_neither_translated_nor_closed() -> None:
     assert rules.passes(routed) == (
         tuple(f"-s 172.31.0.0/24 -i br0 -m comment --comment {MARK} -j ACCEPT".split()),
         tuple(f"-d 172.31.0.0/24 -o br0 -m comment --comment {MARK} -j ACCEPT".split()),
+        tuple(f"-i br0 -o br0 -m comment --comment {MARK} -j ACCEPT".split()),
     )
 
 
@@ -54,13 +55,6 @@ def test_what_comes_back_or_was_translated_on_purpose_passes_into_a_translated_n
     answers = "-m conntrack --ctstate RELATED,ESTABLISHED,DNAT"
     rule = f"-d 172.31.0.0/24 -o br0 {answers} -m comment --comment {MARK} -j ACCEPT"
     assert rules.passes(NETWORK)[1] == tuple(rule.split())
-
-
-def test_who_asks_a_dhcp_server_passes_without_an_address() -> None:
-    leasing = dataclasses.replace(NETWORK, unlisted=model.Unlisted.DHCP)
-    (*plain, exchange) = rules.passes(leasing)
-    assert tuple(plain) == rules.passes(NETWORK)
-    assert " ".join(exchange).startswith("-i br0 -o br0 -p udp -m udp --sport 67:68 --dport 67:68 -m comment")
 
 
 def test_machines_may_ask_the_name_server_that_is_this_host_and_nothing_else() -> None:
@@ -81,37 +75,29 @@ class TestKernel:
         firewall.ensure(NETWORK)
         assert MARK not in shown("iptables-legacy", "-S"), "which loads its tables"
         shown("iptables-legacy", "-P", "FORWARD", "DROP")
-        assert len(firewall.missing(NETWORK)) == 2
+        assert len(firewall.missing(NETWORK)) == 3
         firewall.ensure(NETWORK)
         for variant in ("iptables-nft", "iptables-legacy"):
-            assert shown(variant, "-S", "FORWARD").count(MARK) == 2
+            assert shown(variant, "-S", "FORWARD").count(MARK) == 3
         firewall.delete(NETWORK.id)
         for variant in ("iptables-nft", "iptables-legacy"):
             assert MARK not in shown(variant, "-S")
 
     def test_they_are_written_once(self) -> None:
-        assert len(firewall.missing(NETWORK)) == 3
+        assert len(firewall.missing(NETWORK)) == 4
         firewall.ensure(NETWORK)
         assert firewall.missing(NETWORK) == ()
         assert "masquerade" in shown("nft", "list", "table", "ip", TABLE)
-        assert shown("iptables", "-S", "FORWARD").count(MARK) == 2
-
-    def test_those_of_a_network_that_leases_are_written_once(self) -> None:
-        leasing = dataclasses.replace(NETWORK, unlisted=model.Unlisted.DHCP)
-        firewall.ensure(leasing)
-        assert firewall.missing(leasing) == ()
         assert shown("iptables", "-S", "FORWARD").count(MARK) == 3
-        firewall.delete(leasing.id)
-        assert MARK not in shown("iptables", "-S", "FORWARD")
 
     def test_dockers_chain_is_preferred_as_soon_as_it_is_there(self) -> None:
         firewall.ensure(NETWORK)
         shown("iptables", "-N", "DOCKER-USER")
         assert not firewall.missing(NETWORK), "nothing leads there yet, or no more after iptables -F"
         shown("iptables", "-A", "FORWARD", "-j", "DOCKER-USER")
-        assert len(firewall.missing(NETWORK)) == 2
+        assert len(firewall.missing(NETWORK)) == 3
         firewall.ensure(NETWORK)
-        assert shown("iptables", "-S", "DOCKER-USER").count(MARK) == 2
+        assert shown("iptables", "-S", "DOCKER-USER").count(MARK) == 3
         assert MARK not in shown("iptables", "-S", "FORWARD")
 
     @pytest.mark.parametrize(
@@ -164,7 +150,7 @@ class TestKernel:
         other = dataclasses.replace(NETWORK, id="2e" * 32, bridge="br1")
         firewall.ensure(other)
         firewall.delete(other.id)
-        assert shown("iptables", "-S", "FORWARD").count(MARK) == 2
+        assert shown("iptables", "-S", "FORWARD").count(MARK) == 3
         for _ in range(2):
             firewall.delete(NETWORK.id)
             assert shown("iptables", "-S") == before
