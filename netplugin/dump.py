@@ -5,6 +5,7 @@ The netlink library decodes every attribute of every link, which takes a second 
 
 import contextlib
 import dataclasses
+import functools
 import ipaddress
 import socket
 import struct
@@ -55,8 +56,9 @@ def links(*, kind: str) -> list[Link]:
 def addresses(index: int) -> frozenset[Address]:
     """Return the addresses that a link bears, of either version; one that is gone bears none."""
     request = messages.message(_GET_ADDRESS, messages.REQUEST | messages.DUMP, _BORNE.pack(socket.AF_UNSPEC, index))
-    borne = _all(request, told=_NEW_ADDRESS, read=_borne, what="list the addresses of an interface")
-    return frozenset(address for of, address in borne if of == index)
+    read = functools.partial(_borne, index)
+    borne = _all(request, told=_NEW_ADDRESS, read=read, what="list the addresses of an interface")
+    return frozenset(filter(None, borne))
 
 
 def _all(request: bytes, *, told: int, read: Callable[[memoryview], T], what: str) -> list[T]:
@@ -117,7 +119,13 @@ def _text(value: memoryview | bytes) -> str:
     return bytes(value).rstrip(b"\0").decode()
 
 
-def _borne(payload: memoryview) -> tuple[int, Address]:
-    """Return a link and an address of it: IFA_ADDRESS may be the peer's; of IPv6 there mostly is no other."""
+def _borne(index: int, payload: memoryview) -> Address | None:
+    """Return the address of a link; None of another's, whatever that is, and of what is neither IPv4 nor IPv6.
+
+    IFA_ADDRESS may be the peer's, and is missing where that is 0.0.0.0; of IPv6 there mostly is no other.
+    """
+    family, of = _BORNE.unpack_from(payload)
+    if of != index or family not in {socket.AF_INET, socket.AF_INET6}:
+        return None
     found = dict(messages.attributes(payload, _BORNE.size))
-    return _BORNE.unpack_from(payload)[1], ipaddress.ip_address(bytes(found.get(_LOCAL, found[_ADDRESS])))
+    return ipaddress.ip_address(bytes(found[_LOCAL] if _LOCAL in found else found[_ADDRESS]))

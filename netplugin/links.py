@@ -63,7 +63,8 @@ def overlapping(network: model.Network) -> str | None:
     with netlink.opened() as library:
         names = dict(socket.if_nameindex())
         for address in library.get_addr():
-            interface = ipaddress.ip_interface(f"{address.get('address')}/{address['prefixlen']}")
+            borne = address.get("local") or address.get("address")  # the latter may be the peer's, or missing
+            interface = ipaddress.ip_interface(f"{borne}/{address['prefixlen']}")
             prefix = network.subnet if interface.version == 4 else network.subnet6
             name = names.get(address["index"])
             if name != network.bridge and prefix and interface.network.overlaps(prefix):

@@ -11,6 +11,7 @@ from netplugin import links, model, naming
 from tests.netplugin.conftest import NETWORK
 
 VETH = naming.veth("ab" * 32)
+NOBODY = "0.0.0.0"  # noqa: S104 - a peer of which there is none
 
 
 def ip(*words: str) -> str:
@@ -58,6 +59,15 @@ class TestBridge:
             assert links.stands(NETWORK)
             ip(*spoil)
             assert not links.stands(NETWORK)
+
+    def test_an_address_of_another_interface_troubles_nobody_however_odd(self) -> None:
+        ip("link", "add", "up0", "type", "ifb")
+        ip("addr", "add", "10.0.0.1", "peer", NOBODY, "dev", "up0")  # of which the kernel tells no IFA_ADDRESS
+        links.ensure_bridge(NETWORK)
+        assert links.stands(NETWORK)
+        assert links.overlapping(NETWORK) is None
+        ip("addr", "add", "172.31.0.77", "peer", NOBODY, "dev", "up0")
+        assert links.overlapping(NETWORK) == "up0 has 172.31.0.77/32"
 
     def test_a_subnet_of_another_interface_is_seen(self) -> None:
         links.ensure_bridge(NETWORK)
