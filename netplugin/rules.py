@@ -5,6 +5,7 @@ import hashlib
 from netplugin import exposure, model, naming, pairs
 
 _LOOPBACK = "127.0.0.0/8"
+_UNASKED = "ct state != { established, related }"
 
 
 def table(network: model.Network, ways: tuple[exposure.Way, ...] = ()) -> str:
@@ -52,11 +53,15 @@ def _closed(bridge: str) -> str:
 def _apart(network: model.Network) -> list[str]:
     """Return what keeps machines from each other by the host, which would lead them; the bridge does it for itself.
 
-    What was published on purpose is reached as from the world.
+    What was published on purpose is reached as from the world. A machine that may send as whom it likes opens nothing,
+    either; behind a router of the LAN its packets are not told from the world's, which come by the bridge as well.
     """
     between = f'    iifname "{network.bridge}" oifname "{network.bridge}"'
     within = f"ip saddr {network.subnet} ip daddr {network.subnet}"
-    return [f"{between} ct status dnat accept", f"{between} {within} counter drop"]
+    rules = [f"{between} ct status dnat accept", f"{between} {within} counter drop"]
+    if network.routed_here:
+        rules.append(f"{between} ip daddr {network.subnet} {_UNASKED} counter drop")
+    return rules
 
 
 def _published(ways: tuple[exposure.Way, ...]) -> list[str]:
@@ -109,11 +114,12 @@ def table6(network: model.Network) -> str:
         ]
         lines += _inward("ct state established,related accept")
     if network.snat6 or network.isolate:
-        among = f'    iifname "{bridge}" oifname "{bridge}" ip6 saddr {subnet} ip6 daddr {subnet} counter drop'
+        among = f'    iifname "{bridge}" oifname "{bridge}" ip6 daddr {subnet}'
+        apart = (f"{among} ip6 saddr {subnet} counter drop", f"{among} {_UNASKED} counter drop")
         lines += [
             "  chain forward {",
             "    type filter hook forward priority filter; policy accept;",
-            *([among] if network.isolate else ()),
+            *(apart if network.isolate else ()),
             *([_closed(bridge)] if network.snat6 else ()),
             "  }",
         ]
@@ -138,12 +144,18 @@ def passes(network: model.Network) -> tuple[tuple[str, ...], ...]:
     An accept in a table of our own cannot overrule a drop in another, so these stand in Docker's user chain. The second
     one lets in what was translated on purpose, too; the last what stays on the bridge, where br_netfilter sends bridged
     frames through FORWARD: who asks a DHCP server has no address yet, and a machine that routes sends for others.
+    Where machines are kept from each other that is all that stays there.
     """
     comment = ("-m", "comment", "--comment", naming.mark(network.id), "-j", "ACCEPT")
     back = ("-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED,DNAT")
     outward = ("-s", str(network.subnet), "-i", network.bridge, *comment)
     inward = ("-d", str(network.subnet), "-o", network.bridge, *(back if network.snat else ()), *comment)
-    return outward, inward, ("-i", network.bridge, "-o", network.bridge, *comment)
+    among = ("-i", network.bridge, "-o", network.bridge)
+    if not network.isolate:
+        return outward, inward, (*among, *comment)
+    if network.unlisted is not model.Unlisted.DHCP:
+        return outward, inward
+    return outward, inward, (*among, "-p", "udp", "-m", "udp", "--sport", "67:68", "--dport", "67:68", *comment)
 
 
 def admissions(network: model.Network) -> tuple[tuple[str, ...], ...]:

@@ -1,6 +1,7 @@
 """Rules: their golden text, and in the kernel of a namespace of the test's own."""
 
 import dataclasses
+import ipaddress
 import pathlib
 import subprocess
 
@@ -49,6 +50,18 @@ def test_a_routed_network_is_neither_translated_nor_closed() -> None:
         tuple(f"-d 172.31.0.0/24 -o br0 -m comment --comment {MARK} -j ACCEPT".split()),
         tuple(f"-i br0 -o br0 -m comment --comment {MARK} -j ACCEPT".split()),
     )
+
+
+def test_on_a_bridge_of_isolated_machines_nothing_stays_but_what_dhcp_needs() -> None:
+    isolated = dataclasses.replace(NETWORK, isolate=True)
+    assert rules.passes(isolated) == rules.passes(NETWORK)[:2]
+    *plain, exchange = rules.passes(dataclasses.replace(isolated, unlisted=model.Unlisted.DHCP))
+    assert tuple(plain) == rules.passes(isolated)
+    assert " ".join(exchange).startswith("-i br0 -o br0 -p udp -m udp --sport 67:68 --dport 67:68 -m comment")
+    unasked = 'iifname "br0" oifname "br0" ip daddr 172.31.0.0/24 ct state != { established, related } counter drop'
+    assert unasked in rules.table(isolated)
+    behind = dataclasses.replace(isolated, gateway=ipaddress.IPv4Address("172.31.0.254"), snat=False)
+    assert unasked not in rules.table(behind), "where a router of the LAN leads, the world comes by the bridge, too"
 
 
 def test_what_comes_back_or_was_translated_on_purpose_passes_into_a_translated_network() -> None:

@@ -150,6 +150,17 @@ def test_a_host_whose_input_drops_lets_ipv6_ask_for_names() -> None:
     assert "fullhost" not in subprocess.run(["ip6tables-save"], check=True, capture_output=True, text=True).stdout
 
 
+@pytest.mark.parametrize("snat6", [True, False])
+def test_isolated_machines_do_not_reach_each_other_by_the_host_as_whoever_they_send(*, snat6: bool) -> None:
+    between = '    iifname "br0" oifname "br0" ip6 daddr fd00:31::/64'
+    apart = [
+        f"{between} ip6 saddr fd00:31::/64 counter drop",
+        f"{between} ct state != {{ established, related }} counter drop",
+    ]
+    table = rules.table6(dataclasses.replace(DUAL, isolate=True, snat6=snat6)).splitlines()
+    assert [line for line in table if line.startswith(between)] == apart
+
+
 def test_a_routed_prefix_is_neither_translated_nor_closed() -> None:
     assert "chain" not in rules.table6(ROUTED)
     assert rules.passes6(ROUTED)[1] == tuple(f"-d fd00:31::/64 -o br0 {MARK}".split())

@@ -81,6 +81,23 @@ def test_isolated_machines_reach_all_but_each_other(lab: world.Lab) -> None:
     assert lab.outside.run(sys.executable, "-c", ASK, "t", host.HOST_ADDRESS, "8080").strip() == "database"
 
 
+@pytest.mark.parametrize("policy", ["DROP", "ACCEPT"])
+def test_isolation_holds_for_a_machine_that_may_send_as_whom_it_likes(lab: world.Lab, policy: str) -> None:
+    """It goes by the host, which has a way back to what it claims to be."""
+    lab.create_network("--opt", "fullhost.isolate=true", "--opt", "fullhost.antispoof=false")
+    _start(lab)
+    commands.run([*_inside(lab, "database"), "ip", "address", "add", "192.0.2.7/32", "dev", "eth0"])
+    commands.run([*_inside(lab, "database"), "ip", "route", "add", MACHINES["webserver"], "via", host.GATEWAY])
+    lab.host.ip("route", "add", "192.0.2.7", "via", MACHINES["database"])
+    lab.host.run("iptables", "-P", "FORWARD", policy)
+    ask = ["ping", "-n", "-c", "1", "-W", "1", "-I", "192.0.2.7"]
+    assert commands.works([*_inside(lab, "database"), *ask, host.GATEWAY])
+    with wire.listening(_inside(lab, "webserver"), "eth0") as came:
+        assert not commands.works([*_inside(lab, "database"), *ask, MACHINES["webserver"]])
+    assert not [octets for octets in came if ipaddress.IPv4Address("192.0.2.7").packed in octets]
+    lab.host.ip("route", "del", "192.0.2.7")
+
+
 @pytest.mark.parametrize("by", ["network", "machine"])
 def test_a_machine_that_may_route_sends_for_others(lab: world.Lab, by: str) -> None:
     lab.create_network(*(["--opt", "fullhost.antispoof=false"] if by == "network" else []))
