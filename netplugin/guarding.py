@@ -88,11 +88,11 @@ class Guardian:
 
     def stopped(self) -> tuple[tuple[model.Endpoint, pins.Stopped], ...]:
         """Return who was stopped, why and how often; nothing where the kernel does not tell."""
+        found = list[pins.Stopped]()
         with contextlib.suppress(model.Cannot):
-            if found := sorted(self.guard.stopped(), key=lambda stopped: (stopped.port, stopped.why)):
-                endpoints = {naming.veth(endpoint.id).host: endpoint for endpoint in self.store.endpoints()}
-                return tuple((endpoints[one.port], one) for one in found if one.port in endpoints)
-        return ()
+            found = sorted(self.guard.stopped(), key=lambda stopped: (stopped.port, stopped.why))
+        endpoints = {naming.veth(e.id).host: e for e in self.store.endpoints()} if found else {}
+        return tuple((endpoints[one.port], one) for one in found if one.port in endpoints)
 
     def _repairs(self, standing: pins.Standing) -> pins.Repairs:
         networks = {network.id: network for network in self.store.networks()}

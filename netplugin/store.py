@@ -167,11 +167,11 @@ class Store:
             self._writing.release()
 
     def _read(self, query: str, *values: str) -> list[rows.Row]:
-        with self._connection() as connection:
-            try:
+        try:
+            with self._connection() as connection:
                 return connection.execute(query, values).fetchall()
-            except sqlite3.Error as error:
-                raise self._failed(error) from error
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:

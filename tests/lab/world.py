@@ -117,8 +117,9 @@ class Lab:
         if not self.driver.plain:
             self.driver.restart()
         before = self.engine.pid
-        if before is not None and self.host.is_open:
-            self.engine.stop()
+        if self.host.is_open:
+            if before is not None:
+                self.engine.stop()
             self.host.forward(enabled=False)
         if self.engine.pid is None:
             self.engine.start()
