@@ -147,7 +147,7 @@ def expected(scene: Scene) -> dict[str, list[str]]:
         "bridged": [],
         "tables": ["fullhost", naming.table(sandbox.NETWORK)],
         "pinned": [naming.veth(endpoint).host for endpoint in sorted(endpoints)],
-        "marks": [naming.mark(sandbox.NETWORK)] * 4,
+        "marks": [naming.mark(sandbox.NETWORK)] * 5,
     }
 
 

@@ -19,7 +19,7 @@ NAME, ADDRESS = "database", "172.31.0.2"
 SECONDS = 15  # five, on a machine that has nothing else to do
 # What lasts: a death elsewhere is one at the end of the one before (every step: tests/netplugin/test_steps.py).
 LASTING = {"store.commit", "links.create_veth", "links.delete_link"}
-RULES = 4  # of iptables: machines pass out and in, and the gateway is asked for names over UDP and TCP
+RULES = 5  # of iptables: machines pass out, in and on the bridge, and the gateway is asked for names over UDP and TCP
 Fault = Callable[[world.Lab], None]
 
 
