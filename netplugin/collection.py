@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from netplugin import addressing, model, naming
 
 
-def is_here(port: model.Port | None) -> bool:
-    """Tell whether the peer of a host end is in no sandbox."""
-    return port is not None and port.peer is model.Whereabouts.HERE
+def is_doubtful(port: model.Port | None) -> bool:
+    """Tell whether the peer of a host end is in no sandbox, or down in one: the engine knows whether it is of anybody.
+
+    One that died as it set a sandbox up leaves the peer in there, and forgets the endpoint.
+    """
+    return port is not None and port.peer is not model.Whereabouts.AWAY
 
 
 def leftovers(
@@ -23,7 +26,7 @@ def leftovers(
     stale, live = [], set()
     for endpoint in endpoints:
         port = ports.get(host_end := naming.veth(endpoint.id).host)
-        lost = endpoint.id in gone and is_here(port)
+        lost = endpoint.id in gone and is_doubtful(port)
         if lost or addressing.is_stale(endpoint, port, now=now, grace=grace):
             stale.append(endpoint)
         else:

@@ -22,7 +22,7 @@ _MASTER, _EXT_MASK, _LINK_NETNSID = 10, 29, 37
 _KIND, SLAVE_DATA, SLAVE_KIND = 1, 5, 4  # IFLA_INFO_…
 GROUP_FORWARD_MASK, ISOLATED = 31, 33  # IFLA_BRPORT_…
 _SKIP_STATISTICS = 0x8  # RTEXT_FILTER_SKIP_STATS
-_IFF_UP = 1  # linux/if.h
+_IFF_UP, _IFF_LOWER_UP = 1, 1 << 16  # linux/if.h
 LINK, SHORT = struct.Struct("=BxHiII"), struct.Struct("=H")
 _NUMBER, _BORNE = struct.Struct("=I"), struct.Struct("=BxxxI")  # the latter: struct ifaddrmsg, its family and index
 _ATTEMPTS = 20
@@ -34,7 +34,7 @@ T = typing.TypeVar("T")
 class Link:
     """A link; `master` is the index of the bridge that it is a port of, `elsewhere` a peer in another namespace.
 
-    Its `kind` is one such as veth, and empty of a physical one.
+    Its `kind` is one such as veth, and empty of a physical one. A veth has `carrier` where both its ends are up.
     A port has flags: `isolated`, and the `groups` of link-local addresses that are forwarded as any other.
     """
 
@@ -46,6 +46,7 @@ class Link:
     isolated: bool = False
     groups: int = 0
     kind: str = ""
+    carrier: bool = True
 
 
 def links(*, kind: str) -> list[Link]:
@@ -112,6 +113,7 @@ def read(payload: memoryview) -> Link:
         isolated=bool(port.get(ISOLATED, b"\0")[0]),
         groups=SHORT.unpack(port.get(GROUP_FORWARD_MASK, b"\0\0"))[0],
         kind=_text(information.get(_KIND, b"")),
+        carrier=bool(flags & _IFF_LOWER_UP),
     )
 
 

@@ -119,7 +119,7 @@ class Keeper:
             ports, endpoints = self.links.ports(), self.store.endpoints()
             for network in self.store.networks():
                 self._restore(network, ports, endpoints)
-            gone = self._forsake([e for e in endpoints if collection.is_here(ports.get(naming.veth(e.id).host))])
+            gone = self._forsake([e for e in endpoints if collection.is_doubtful(ports.get(naming.veth(e.id).host))])
             stale, strays = collection.leftovers(ports, endpoints, now=self.now(), grace=addressing.GRACE, gone=gone)
             for lost in {key for key in self.told if naming.is_host_end(key)} - ports.keys():
                 del self.told[lost]
@@ -142,15 +142,16 @@ class Keeper:
                 if not endpoint.left:  # else its DeleteEndpoint is under way, or lost, and nobody misses it
                     lost = f"{endpoint.name} {endpoint.addresses} {endpoint.id[:12]}"
                     self._report("collected.endpoint", f"{lost}: if it runs, it has no network; restart it")
+            collected = {naming.veth(endpoint.id).host for endpoint in stale}
             for stray in strays:
-                self._discard(stray, ports[stray])
+                self._discard(stray, ours=stray in collected or ports[stray].peer is model.Whereabouts.HERE)
 
-    def _discard(self, stray: str, port: model.Port) -> None:
+    def _discard(self, stray: str, *, ours: bool) -> None:
         """Delete a veth of no endpoint; one whose peer a sandbox has is left to the machine that lives on it.
 
         Such a one tells of a state file that was lost. The kernel deletes it with the sandbox.
         """
-        if port.peer is model.Whereabouts.HERE:
+        if ours:
             self.links.delete_link(stray)
             self._report("collected.veth", stray)
         elif stray not in self.told:

@@ -126,14 +126,14 @@ def port(host_end: str) -> model.Port | None:
         bridge = None if link is None or link.master is None else socket.if_indextoname(link.master)
     except OSError as error:
         raise _kernel_refused(f"look at {host_end}", error.errno or 0) from error
-    return None if link is None else _port(bridge, up=link.up, elsewhere=link.elsewhere)
+    return None if link is None else _port(bridge, link)
 
 
 def ports() -> dict[str, model.Port]:
     """Return the host ends that bear the driver's names."""
     bridges = {link.index: link.name for link in dump.links(kind="bridge")}
     return {
-        link.name: _port(bridges.get(link.master or 0), up=link.up, elsewhere=link.elsewhere)
+        link.name: _port(bridges.get(link.master or 0), link)
         for link in dump.links(kind="veth")
         if naming.is_host_end(link.name)
     }
@@ -155,9 +155,10 @@ def forwarding6() -> bool:
         return False
 
 
-def _port(bridge: str | None, *, up: bool, elsewhere: bool) -> model.Port:
+def _port(bridge: str | None, link: dump.Link) -> model.Port:
     """Return a port; the kernel tells IFLA_LINK_NETNSID of a link only where its peer is in another namespace."""
-    return model.Port(bridge=bridge, up=up, peer=model.Whereabouts.AWAY if elsewhere else model.Whereabouts.HERE)
+    awake = model.Whereabouts.AWAY if link.carrier else model.Whereabouts.ASLEEP
+    return model.Port(bridge=bridge, up=link.up, peer=awake if link.elsewhere else model.Whereabouts.HERE)
 
 
 def _find(name: str) -> dump.Link | None:

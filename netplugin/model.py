@@ -197,6 +197,7 @@ class Whereabouts(enum.StrEnum):
 
     HERE = "here"  # in the host's own namespace: not yet in a sandbox, or back from it
     AWAY = "away"  # in another namespace: a live sandbox has it
+    ASLEEP = "asleep"  # there, and down: its sandbox is being set up, or was given up, or its machine set it down
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -218,10 +219,9 @@ class Owner:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Assignment:
-    """Whose an endpoint is and which address it gets.
+    """Whose an endpoint is and which address it gets; a provisional one, or a name without one, has none of its own.
 
-    A provisional one has no address of its own: any free one of the dynamic range but those to `avoid`, or the one that
-    was given out already; whose name is known, but not that address, is as provisional.
+    It is given any free one of the dynamic range but those to `avoid`, or keeps the one that was given out already.
     """
 
     name: str | None

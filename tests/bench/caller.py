@@ -114,13 +114,20 @@ def sandbox(lab: world.Lab) -> Iterator[Callable[[Sequence[str]], None]]:
         commands.wait("a network namespace", lambda: space.readlink() != own)
 
         def take(names: Sequence[str]) -> None:
-            with tempfile.TemporaryFile() as file:
-                for name in names:
-                    file.write(f"link set {naming.veth(endpoint(name)).peer} netns {holder.pid}\n".encode())
-                file.seek(0)
-                commands.run(["ip", "-n", lab.host.name, "-batch", "-"], stdin=file, timeout=300)
+            peers = [naming.veth(endpoint(name)).peer for name in names]
+            _batch(["ip", "-n", lab.host.name], [f"link set {peer} netns {holder.pid}" for peer in peers])
+            _batch(["nsenter", f"--net={space}", "ip"], [f"link set {peer} up" for peer in peers])
 
+        silent = "echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6"  # a thousand neighbours have much to say
+        commands.run(["nsenter", f"--net={space}", "sh", "-c", silent])
         try:
             yield take
         finally:
             holder.kill()
+
+
+def _batch(ip: Sequence[str], lines: Sequence[str]) -> None:
+    with tempfile.TemporaryFile() as file:
+        file.write("\n".join([*lines, ""]).encode())
+        file.seek(0)
+        commands.run([*ip, "-batch", "-"], stdin=file, timeout=300)

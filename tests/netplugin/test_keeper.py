@@ -13,6 +13,7 @@ from tests.netplugin.conftest import ADDRESS, ENDPOINT, NETWORK, Clock
 HOST_END = naming.veth(ENDPOINT.id).host
 HERE = model.Port(bridge="br0", peer=model.Whereabouts.HERE)
 AWAY = model.Port(bridge="br0", peer=model.Whereabouts.AWAY)
+ASLEEP = model.Port(bridge="br0", peer=model.Whereabouts.ASLEEP)
 NO_GRACE = datetime.timedelta(0)
 
 
@@ -228,10 +229,11 @@ def test_an_engine_that_is_silent_has_all_its_networks(keep: keeper.Keeper, worl
     assert keep.store.networks() == (NETWORK,)
 
 
+@pytest.mark.parametrize("port", [HERE, ASLEEP], ids=["not taken", "taken by an engine that died"])
 def test_an_endpoint_that_the_engine_never_kept_is_collected_soon(
-    keep: keeper.Keeper, world: fakes.World, clock: Clock
+    keep: keeper.Keeper, world: fakes.World, clock: Clock, port: model.Port
 ) -> None:
-    world.links[HOST_END] = HERE
+    world.links[HOST_END] = port
     keep.keep()
     assert keep.store.endpoints() == (ENDPOINT,), "its start may be under way"
     clock.move(1)
@@ -240,16 +242,17 @@ def test_an_endpoint_that_the_engine_never_kept_is_collected_soon(
     assert HOST_END not in world.links
 
 
+@pytest.mark.parametrize("port", [HERE, ASLEEP], ids=["not taken", "taken, or set down by its machine"])
 def test_an_endpoint_that_the_engine_lists_is_being_started(
-    keep: keeper.Keeper, world: fakes.World, clock: Clock
+    keep: keeper.Keeper, world: fakes.World, clock: Clock, port: model.Port
 ) -> None:
-    world.links[HOST_END] = HERE
+    world.links[HOST_END] = port
     world.attached = {ENDPOINT.id: model.Attachment(container=None, name="web")}
     for _ in range(5):
         keep.keep()
         clock.move(1)
     assert keep.store.endpoints() == (ENDPOINT,)
-    assert world.links[HOST_END] == HERE
+    assert world.links[HOST_END] == port
 
 
 def test_an_endpoint_of_this_life_may_be_in_the_making_for_as_long_as_a_call_takes(

@@ -123,6 +123,8 @@ class TestVeth:
     def test_it_is_seen_to_go_away_and_to_come_back(self, other_namespace: str) -> None:
         links.create_veth(VETH, NETWORK)
         ip("link", "set", VETH.peer, "netns", other_namespace)
+        assert links.ports()[VETH.host].peer is model.Whereabouts.ASLEEP
+        ip("-n", other_namespace, "link", "set", VETH.peer, "up")
         assert links.ports()[VETH.host].peer is model.Whereabouts.AWAY
         assert links.port(VETH.host) == links.ports()[VETH.host]
         ip("-n", other_namespace, "link", "del", VETH.peer)

@@ -103,11 +103,14 @@ def seat(lab: world.Lab, names: list[str]) -> None:
     peers = [naming.veth(endpoint_id(name)).peer for name in names]
     batch.write_text("".join(f"link set {peer} netns {lab.outside.name}\n" for peer in peers))
     lab.host.ip("-batch", str(batch))
+    batch.write_text("".join(f"link set {peer} up\n" for peer in peers))
+    lab.outside.ip("-batch", str(batch))
 
 
 @pytest.fixture
 def sandbox(lab: world.Lab) -> Iterator[str]:
     lab.outside.make()
+    lab.outside.run("sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")  # a thousand neighbours have much to say
     yield lab.outside.name
     lab.host.ip("netns", "delete", lab.outside.name)
 
