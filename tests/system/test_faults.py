@@ -173,8 +173,8 @@ def calls_come_anyhow(lab: world.Lab) -> None:
         assert ADDRESS in str(lab.driver.post("NetworkDriver.CreateEndpoint", create))
 
 
-def engine_is_killed(moment: str, *options: str) -> Fault:
-    """Kill the engine as the driver answers it, and start it again; the driver does not notice."""
+def engine_is_killed(moment: str, *options: str, later: float = 0) -> Fault:
+    """Kill the engine as the driver answers it, or seconds later, and start it again; the driver does not notice."""
 
     def fault(lab: world.Lab) -> None:
         words = ["run", "--detach", "--network", option(NAME), "--name", NAME, images.BUSYBOX, "sleep", "9"]
@@ -185,6 +185,7 @@ def engine_is_killed(moment: str, *options: str) -> Fault:
         pipe = subprocess.PIPE
         with subprocess.Popen([*lab.engine.enter, "docker", *words], stdout=pipe, stderr=pipe):
             commands.wait(sign, lambda: sign in lab.driver.log[begun:])
+            time.sleep(later)
             lab.engine.kill()
         if options:
             assert lab.host.pings(LIVES_AT)
@@ -207,8 +208,8 @@ FAULTS: dict[str, Fault] = {
 }
 KILLS: dict[str, Fault] = {f"the engine dies in a {moment}": engine_is_killed(moment) for moment in ("start", "stop")}
 RESTORED: dict[str, Fault] = {
-    f"the engine dies in a {moment}, live-restore": engine_is_killed(moment, "--live-restore")
-    for moment in ("start", "stop")
+    f"the engine dies in a {moment}{words}, live-restore": engine_is_killed(moment, "--live-restore", later=later)
+    for moment, words, later in (("start", "", 0), ("start", ", its peer in the sandbox", 0.02), ("stop", "", 0))
 }
 
 
