@@ -110,7 +110,10 @@ def seat(lab: world.Lab, names: list[str]) -> None:
 @pytest.fixture
 def sandbox(lab: world.Lab) -> Iterator[str]:
     lab.outside.make()
-    lab.outside.run("sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")  # a thousand neighbours have much to say
+    # A thousand machines in one namespace: none has much to say, and none answers for another. A broadcast is as many
+    # packets at once, of which the kernel's backlog takes a thousand; it is one for all namespaces, and stays raised.
+    lab.outside.run("sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1", "net.ipv4.conf.all.arp_ignore=1")
+    commands.run(["sysctl", "-qw", "net.core.netdev_max_backlog=10000"])
     yield lab.outside.name
     lab.host.ip("netns", "delete", lab.outside.name)
 
