@@ -91,8 +91,11 @@ class Guardian:
         found = list[pins.Stopped]()
         with contextlib.suppress(model.Cannot):
             found = sorted(self.guard.stopped(), key=lambda stopped: (stopped.port, stopped.why))
-        endpoints = {naming.veth(e.id).host: e for e in self.store.endpoints()} if found else {}
+        endpoints = self._by_port() if found else {}
         return tuple((endpoints[one.port], one) for one in found if one.port in endpoints)
+
+    def _by_port(self) -> dict[str, model.Endpoint]:
+        return {naming.veth(endpoint.id).host: endpoint for endpoint in self.store.endpoints()}
 
     def _repairs(self, standing: pins.Standing) -> pins.Repairs:
         networks = {network.id: network for network in self.store.networks()}
@@ -103,8 +106,9 @@ class Guardian:
         """Log each port and reason once; how often, `fhv status` tells."""
         self.seen.intersection_update({(one.port, one.why) for one in found})
         new = [one for one in found if (one.port, one.why) not in self.seen]
-        names = {naming.veth(e.id).host: e.name for e in self.store.endpoints()} if new else {}
+        endpoints = self._by_port() if new else {}
         for one in new:
+            name = endpoints[one.port].name if one.port in endpoints else None
             self.seen.add((one.port, one.why))
             self.count(f"stopped.{one.why}")
-            _log.warning("guard: %s sends what it may not: %s", names.get(one.port) or one.port, one.why.sentence)
+            _log.warning("guard: %s sends what it may not: %s", name or one.port, one.why.sentence)

@@ -161,8 +161,8 @@ class Keeper:
     def _forsake(self, suspects: list[model.Endpoint]) -> frozenset[str]:
         """Return what the engine does not have, at two looks in turn, and take such networks away.
 
-        Their DeleteNetwork never came, or the driver died as it made them. Suspects are endpoints that no sandbox has:
-        they are being made, or nobody will ever delete them.
+        Their DeleteNetwork never came, or the driver died as it made them. Suspects are endpoints that no sandbox has,
+        or whose peer is down in one: they are being made, or nobody will ever delete them.
         """
         now, networks = self.now(), self.store.networks()
         last = self.looked.get("engine")

@@ -46,7 +46,7 @@ def _inward(*accepted: str) -> list[str]:
 
 
 def _closed(bridge: str) -> str:
-    """Return the one rule by which everything else passes."""
+    """Return the rule that sends there what comes in; all else passes this one alone."""
     return f'    oifname "{bridge}" iifname != "{bridge}" goto inward'
 
 
@@ -144,7 +144,7 @@ def passes(network: model.Network) -> tuple[tuple[str, ...], ...]:
     An accept in a table of our own cannot overrule a drop in another, so these stand in Docker's user chain. The second
     one lets in what was translated on purpose, too; the last what stays on the bridge, where br_netfilter sends bridged
     frames through FORWARD: who asks a DHCP server has no address yet, and a machine that routes sends for others.
-    Where machines are kept from each other that is all that stays there.
+    Where machines are kept from each other, of that only what DHCP needs.
     """
     comment = ("-m", "comment", "--comment", naming.mark(network.id), "-j", "ACCEPT")
     back = ("-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED,DNAT")

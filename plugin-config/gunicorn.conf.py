@@ -79,7 +79,7 @@ class Hurried(socket.socket):
         except BlockingIOError:
             return True
         except OSError:  # who serves the connection will meet it
-            return False
+            pass
         return False
 
     def sendall(self, data, flags=0):

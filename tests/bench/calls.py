@@ -76,6 +76,7 @@ def _figures(found: dict[int, dict[int, Sample]], raw: dict[int, dict[str, list[
     one, crowd = min(raw), max(callers for callers in raw if callers <= 16)
     crowded = found[few][crowd]
     single = [took for start in crowded.starts for took in start.values()]
+    slowest = figures.percentile(raw[crowd]["made"], 99)
     p99 = figures.Goal(bound=25, absolute=True)
     at = f"{crowd} at once, {few} standing"
     return [
@@ -88,7 +89,7 @@ def _figures(found: dict[int, dict[int, Sample]], raw: dict[int, dict[str, list[
         figures.Figure(
             what=f"one call of a start, p99, {at}", unit="ms", ours=(figures.percentile(single, 99),), goal=p99
         ),
-        figures.Figure(what=f"raw netlink: a pair made, p99, {crowd} at once", unit="ms", ours=(_raw_p99(raw[crowd]),)),
+        figures.Figure(what=f"raw netlink: a pair made, p99, {crowd} at once", unit="ms", ours=(slowest,)),
         figures.Figure(
             what=f"the calls of a start together, p99, {at}",
             unit="ms",
@@ -121,10 +122,6 @@ def _figures(found: dict[int, dict[int, Sample]], raw: dict[int, dict[str, list[
             for callers, sample in found[few].items()
         ),
     ]
-
-
-def _raw_p99(took: dict[str, list[float]]) -> float:
-    return figures.percentile(took["made"], 99)
 
 
 def _idle(sample: Sample) -> float:
