@@ -12,17 +12,7 @@ from collections.abc import Callable, Mapping
 import flask
 from werkzeug import exceptions
 
-from netplugin import (
-    allocation,
-    answers,
-    assembly,
-    calling,
-    config,
-    deadline,
-    keeper,
-    model,
-    protocol,
-)
+from netplugin import allocation, answers, assembly, calling, config, deadline, keeper, model, protocol
 
 MAX_BODY = 1 << 20  # octets; the engine's largest request is a few thousand
 _STATUS = {
@@ -195,7 +185,8 @@ def _served(name: str, call: calling.Call, count: Callable[[str], None]) -> View
             count(f"{name}.errors")
             level, note = logging.WARNING, _told(name, error)
             reply = {refused: note}
-        _log.debug("%s", json.dumps({"call": name, "request": body, "answer": reply}))
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("%s", json.dumps({"call": name, "request": body, "answer": reply}))
         took = (time.monotonic() - began) * 1000
         _log.log(level, "%s (%.1f ms)", " ".join(filter(None, (name, *protocol.subject(body), note))), took)
         return _reply(reply, 200)
@@ -247,4 +238,4 @@ def _told(call: str, error: Exception) -> str:
 
 
 def _reply(body: protocol.Json, status: int) -> flask.Response:
-    return flask.Response(json.dumps(body) + "\n", status=status, mimetype="application/json")
+    return flask.Response(protocol.octets(body), status=status, mimetype="application/json")

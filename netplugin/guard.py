@@ -29,7 +29,7 @@ def standing() -> pins.Standing:
     """Return what there is. Elements come before links: of a port that is just being made, the link was first."""
     listed = programs.attempt(_LISTING)
     sealed = listed is not None and _SEALED.findall(listed) == [frames.seal(_SEALED.sub("", listed))]
-    elements, counts = (_elements(), _counts()) if sealed else (frozenset[nftables.Element](), dict[bytes, int]())
+    elements, counts = (_elements(), _counts()) if sealed else (dict[str, frozenset[bytes]](), dict[bytes, int]())
     links = dump.links(kind="veth")
     ports = {link.name: pins.Flags(isolated=link.isolated, groups=link.groups) for link in links if link.master}
     return pins.Standing(
@@ -80,9 +80,9 @@ def _write() -> None:
     programs.run(["nft", "add", "chain", "bridge", frames.TABLE, frames.seal(programs.run(_LISTING))])
 
 
-def _elements() -> frozenset[nftables.Element]:
+def _elements() -> dict[str, frozenset[bytes]]:
     try:
-        return frozenset(nftables.Element(name, key) for name in _SETS for key in nftables.elements(frames.TABLE, name))
+        return {name: frozenset(nftables.elements(frames.TABLE, name)) for name in _SETS}
     except OSError as error:
         raise _refused("list what is pinned", error) from error
 

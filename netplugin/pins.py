@@ -6,7 +6,7 @@ The rules are the same for all machines (netplugin.frames); each machine has its
 import dataclasses
 import ipaddress
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 from netplugin import frames, model, naming, nftables
 
@@ -70,12 +70,12 @@ class Pin:
 class Standing:
     """What the kernel has: the table, if `there`, and `sealed` as it was written; its elements, and what it counted.
 
-    `links` are all veths, `ports` those of bridges.
+    `elements` has the keys of each set, `links` are all veths, `ports` those of bridges.
     """
 
     there: bool
     sealed: bool
-    elements: frozenset[nftables.Element]
+    elements: Mapping[str, frozenset[bytes]]
     counts: dict[bytes, int]
     links: frozenset[str]
     ports: dict[str, Flags]
@@ -134,29 +134,31 @@ def repairs(wishes: Iterable[Pin], found: Standing, *, needed: bool) -> Repairs:
 
     A port that is there and that nobody wishes is of a machine of a state file that was lost; it stays as it is.
     """
-    missing, beyond, flag = set[nftables.Element](), set(found.elements), list[Pin]()
-    names = set[str]()
+    beyond = {name: set(keys) for name, keys in found.elements.items()}
+    missing, flag, names = set[nftables.Element](), list[Pin](), set[str]()
     for wish in wishes:  # one after the other: of a thousand machines only what is not right is kept
         if wish.port in found.ports:
             names.add(wish.port)
             needed = needed or not wish.open
-            missing |= wish.elements - found.elements
-            beyond -= wish.elements
+            for element in wish.elements:
+                if element.key in found.elements.get(element.set, ()):
+                    beyond[element.set].discard(element.key)
+                else:
+                    missing.add(element)
             if wish.flags != found.ports[wish.port]:
                 flag.append(wish)
     return Repairs(
         write=needed and not found.sealed,
         add=frozenset(missing),
-        delete=frozenset(element for element in beyond if port_of(element.key) in names),
+        delete=frozenset(element for element in _each(beyond) if port_of(element.key) in names),
         flag=tuple(flag),
     )
 
 
 def stale(found: Standing) -> frozenset[nftables.Element]:
     """Return what is of ports that are gone: their names never come again."""
-    gone = (element for element in found.elements if port_of(element.key) not in found.links)
-    counted = (nftables.Element(frames.STOPPED, key) for key in found.counts if port_of(key) not in found.links)
-    return frozenset((*gone, *counted))
+    standing = {**found.elements, frames.STOPPED: found.counts.keys()}
+    return frozenset(element for element in _each(standing) if port_of(element.key) not in found.links)
 
 
 def stopped(counts: dict[bytes, int]) -> tuple[Stopped, ...]:
@@ -164,6 +166,10 @@ def stopped(counts: dict[bytes, int]) -> tuple[Stopped, ...]:
     reasons = {why.mark: why for why in frames.Why}
     found = ((key, reasons.get(int.from_bytes(key[16:20], sys.byteorder)), count) for key, count in counts.items())
     return tuple(Stopped(port=port_of(key), why=why, count=count) for key, why, count in found if why is not None)
+
+
+def _each(sets: Mapping[str, Iterable[bytes]]) -> Iterator[nftables.Element]:
+    return (nftables.Element(name, key) for name, keys in sets.items() for key in keys)
 
 
 def _key(port: str, *rest: str | Address) -> bytes:

@@ -6,13 +6,15 @@ import ipaddress
 import pathlib
 import sqlite3
 import threading
-from collections.abc import Iterator
+import typing
+from collections.abc import Callable, Iterator
 
 from netplugin import binding, deadline, exposure, model, pairs, registration, rows, schema, transaction
 
 BUSY_SECONDS = 2.0  # how long a transaction waits for another one
 _WHAT = "keep the driver's state"
 CACHE_KIB = 256  # of each connection; SQLite's own choice is 2,048
+T = typing.TypeVar("T")
 
 
 class Store:
@@ -28,12 +30,12 @@ class Store:
 
     def networks(self) -> tuple[model.Network, ...]:
         """Return all networks, oldest first."""
-        return tuple(rows.network(row) for row in self._read("SELECT * FROM network ORDER BY created"))
+        return self._read(rows.network, "SELECT * FROM network ORDER BY created")
 
     def network(self, network_id: str) -> model.Network:
         """Return a network; one that the driver was never told of cannot be served."""
-        for row in self._read("SELECT * FROM network WHERE id = ?", network_id):
-            return rows.network(row)
+        if (network := self._one(rows.network, "SELECT * FROM network WHERE id = ?", network_id)) is not None:
+            return network
         raise model.Cannot(
             f"serve the network {network_id[:12]}",
             why="the driver has no record of it",
@@ -43,27 +45,27 @@ class Store:
 
     def endpoints(self) -> tuple[model.Endpoint, ...]:
         """Return all endpoints, oldest first."""
-        return tuple(rows.endpoint(row) for row in self._read("SELECT * FROM endpoint ORDER BY created"))
+        return self._read(rows.endpoint, "SELECT * FROM endpoint ORDER BY created")
 
     def endpoint(self, endpoint_id: str) -> model.Endpoint | None:
         """Return an endpoint, or None."""
-        return next(map(rows.endpoint, self._read("SELECT * FROM endpoint WHERE id = ?", endpoint_id)), None)
+        return self._one(rows.endpoint, "SELECT * FROM endpoint WHERE id = ?", endpoint_id)
 
     def holder(self, network_id: str, address: pairs.Address) -> model.Endpoint | None:
         """Return the endpoint that has an address of the network, or None."""
         column = "address" if address.version == 4 else "address6"
         query = f"SELECT * FROM endpoint WHERE network_id = ? AND {column} = ?"  # noqa: S608 - one of two words
-        return next(map(rows.endpoint, self._read(query, network_id, str(address))), None)
+        return self._one(rows.endpoint, query, network_id, str(address))
 
     def named(self, network_id: str, name: str) -> model.Endpoint | None:
         """Return the endpoint of the network that has a name, the oldest of several, or None."""
         query = "SELECT * FROM endpoint WHERE network_id = ? AND name = ? ORDER BY created"
-        return next(map(rows.endpoint, self._read(query, network_id, name)), None)
+        return self._one(rows.endpoint, query, network_id, name)
 
     def bearer(self, network_id: str, mac: str) -> model.Endpoint | None:
         """Return an endpoint of the network that has a hardware address, or None."""
         query = "SELECT * FROM endpoint WHERE network_id = ? AND mac = ?"
-        return next(map(rows.endpoint, self._read(query, network_id, mac)), None)
+        return self._one(rows.endpoint, query, network_id, mac)
 
     def held(self, network_id: str) -> frozenset[pairs.Address]:
         """Return the addresses of a network that endpoints, registrations or leases have, of both versions."""
@@ -75,49 +77,49 @@ class Store:
     def leased(self, network_id: str, name: str) -> pairs.Pair | None:
         """Return the addresses that DNS gave the name the last time, or None."""
         query = "SELECT address, address6 FROM lease WHERE network_id = ? AND name = ?"
-        return next((rows.pair(row) for row in self._read(query, network_id, name)), None)
+        return self._one(rows.pair, query, network_id, name)
 
     def is_elsewhere(self, endpoint: model.Endpoint) -> bool:
         """Tell whether the endpoint's name has had an IPv6 address on another network, too."""
         query = "SELECT 1 FROM lease WHERE name = ? AND network_id != ? AND address6 IS NOT NULL"
-        return bool(self._read(query, endpoint.name or "", endpoint.network_id))
+        return self._one(bool, query, endpoint.name or "", endpoint.network_id) is not None
 
     def engine(self) -> str:
         """Return the version of the engine, when it was told the last time; nothing where it never was."""
-        return next((str(row["version"]) for row in self._read("SELECT version FROM engine")), "")
+        return self._one(lambda row: str(row["version"]), "SELECT version FROM engine") or ""
 
     def lessee(self, network_id: str, address: ipaddress.IPv4Address) -> str | None:
         """Return a name to which DNS gave the address the last time, or None where there is none or several."""
         query = "SELECT name FROM lease WHERE network_id = ? AND address = ?"
-        names = [str(row["name"]) for row in self._read(query, network_id, str(address))]
+        names = self._read(lambda row: str(row["name"]), query, network_id, str(address))
         return names[0] if len(names) == 1 else None
 
     def exposures(self) -> tuple[exposure.Exposure, ...]:
         """Return all exposures, by port of the host."""
-        return tuple(rows.exposed(row) for row in self._read("SELECT * FROM exposure ORDER BY host_port, transport"))
+        return self._read(rows.exposed, "SELECT * FROM exposure ORDER BY host_port, transport")
 
     def moves(self) -> tuple[model.Move, ...]:
         """Return the moves that were begun and of which nobody knows that they ended."""
-        return tuple(rows.move(row) for row in self._read("SELECT * FROM move"))
+        return self._read(rows.move, "SELECT * FROM move")
 
     def registrations(self) -> tuple[registration.Registration, ...]:
         """Return all registrations, oldest first; of networks that are gone, too, until the zone is rid of them."""
-        return tuple(map(rows.registered, self._read("SELECT * FROM registration ORDER BY created")))
+        return self._read(rows.registered, "SELECT * FROM registration ORDER BY created")
 
     def bindings(self) -> tuple[binding.Binding, ...]:
         """Return what DHCP servers lease to names, or did the last time; what is over soonest comes first."""
-        return tuple(map(rows.bound, self._read("SELECT * FROM binding ORDER BY expires")))
+        return self._read(rows.bound, "SELECT * FROM binding ORDER BY expires")
 
     def binding(self, network_id: str, name: str) -> binding.Binding | None:
         """Return what a DHCP server leases to a name, or did the last time, or None."""
         query = "SELECT * FROM binding WHERE network_id = ? AND name = ?"
-        return next(map(rows.bound, self._read(query, network_id, name)), None)
+        return self._one(rows.bound, query, network_id, name)
 
     def owner(self, suggestion: str) -> str:
         """Return what this driver calls itself in marks: the suggestion of its first life, for good."""
         with self.transaction() as transaction:
             transaction.baptize(suggestion)
-        return str(self._read("SELECT owner FROM identity")[0]["owner"])
+        return self._read(lambda row: str(row["owner"]), "SELECT owner FROM identity")[0]
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[transaction.Transaction]:
@@ -166,10 +168,14 @@ class Store:
         finally:
             self._writing.release()
 
-    def _read(self, query: str, *values: str) -> list[rows.Row]:
+    def _one(self, make: Callable[[rows.Row], T], query: str, *values: str) -> T | None:
+        return next(iter(self._read(make, query, *values)), None)
+
+    def _read(self, make: Callable[[rows.Row], T], query: str, *values: str) -> tuple[T, ...]:
+        """Return what is made of each row, one after the other: of a thousand, rows and nouns are not held together."""
         try:
             with self._connection() as connection:
-                return connection.execute(query, values).fetchall()
+                return tuple(map(make, connection.execute(query, values)))
         except sqlite3.Error as error:
             raise self._failed(error) from error
 

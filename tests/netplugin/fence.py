@@ -31,11 +31,11 @@ class Fence:
 
     def standing(self) -> pins.Standing:
         ports = {name for name, port in self.links.items() if port is not None}
-        plain = pins.Flags(isolated=False, groups=0)
+        plain, sets = pins.Flags(isolated=False, groups=0), {element.set for element in self.elements}
         return pins.Standing(
             there=self.table,
             sealed=self.table,
-            elements=frozenset(self.elements),
+            elements={name: frozenset(e.key for e in self.elements if e.set == name) for name in sets},
             counts=dict(self.counts),
             links=frozenset(ports),
             ports={name: self.flags.get(name, plain) for name in ports},

@@ -386,4 +386,4 @@ def remains(life: Life) -> dict[str, list[str]]:
 
 def _pinned() -> set[str]:
     """Return the ports to which something is pinned."""
-    return {pins.port_of(element.key) for element in guard.standing().elements}
+    return {pins.port_of(key) for keys in guard.standing().elements.values() for key in keys}
