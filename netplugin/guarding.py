@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import typing
 from collections.abc import Callable
@@ -84,7 +85,8 @@ class Guardian:
 
     def run(self, seconds: float) -> None:
         """Make a pass every so many seconds, for ever, in a thread of its own."""
-        patrol.for_ever(self.keep, seconds=seconds, name="guard", count=self.count)
+        look = functools.partial(patrol.in_turn, self.keep, seconds=seconds)
+        patrol.for_ever(look, seconds=seconds, name="guard", count=self.count)
 
     def stopped(self) -> tuple[tuple[model.Endpoint, pins.Stopped], ...]:
         """Return who was stopped, why and how often; nothing where the kernel does not tell."""

@@ -9,7 +9,7 @@ import time
 import typing
 from collections.abc import Callable, Mapping, Sequence
 
-from netplugin import absence, addressing, collection, model, naming, store
+from netplugin import absence, addressing, collection, model, naming, patrol, store
 
 LOOK_EVERY = datetime.timedelta(seconds=30)  # at the engine's networks, where there is no doubt
 SETTLE_SECONDS = 0.2  # between two looks while an endpoint is pending
@@ -102,7 +102,7 @@ class Keeper:
                 woken.clear()
                 self.settler.settle()
                 if time.monotonic() >= due:
-                    self.keep()
+                    patrol.in_turn(self.keep, seconds=seconds)
                     due = time.monotonic() + self._pause(seconds)
             except Exception:  # nobody else would hear of it, and the next pass may go well
                 self.count("keeper.pass.failed")

@@ -3,6 +3,7 @@
 import datetime
 import ipaddress
 import json
+import sys
 import typing
 
 from netplugin import binding, exposure, model, pairs, registration
@@ -137,7 +138,7 @@ def endpoint(row: Row) -> model.Endpoint:
     """Return the endpoint of a row."""
     return model.Endpoint(
         id=str(row["id"]),
-        network_id=str(row["network_id"]),
+        network_id=sys.intern(str(row["network_id"])),  # one text for all of a thousand
         name=_text(row["name"]),
         address=address(row["address"]),
         mac=str(row["mac"]),

@@ -48,7 +48,7 @@ class Settler:
 
     def pending(self) -> bool:
         """Tell whether there is an endpoint that the next look may settle."""
-        return any(not endpoint.settled and endpoint.id not in self.told for endpoint in self.store.endpoints())
+        return any(endpoint.id not in self.told for endpoint in self.store.unsettled())
 
     def settle(self) -> None:
         """Look after every endpoint that has joined and is not settled; one that cannot settle is told once.
@@ -58,11 +58,11 @@ class Settler:
         for move in self.store.moves():
             with contextlib.suppress(model.Cannot):  # told when it was begun; the engine may not answer yet
                 self._complete(move)
-        endpoints = self.store.endpoints()
-        for gone in self.told.keys() - {endpoint.id for endpoint in endpoints}:
-            del self.told[gone]
+        endpoints = self.store.unsettled()
+        for over in self.told.keys() - {endpoint.id for endpoint in endpoints}:
+            del self.told[over]
         for network in self.store.networks():
-            unsettled = [e for e in endpoints if e.network_id == network.id and not e.settled]
+            unsettled = [endpoint for endpoint in endpoints if endpoint.network_id == network.id]
             if not unsettled:
                 continue
             try:

@@ -47,6 +47,10 @@ class Store:
         """Return all endpoints, oldest first."""
         return self._read(rows.endpoint, "SELECT * FROM endpoint ORDER BY created")
 
+    def unsettled(self) -> tuple[model.Endpoint, ...]:
+        """Return the endpoints that are not settled, oldest first: mostly none, of however many."""
+        return self._read(rows.endpoint, "SELECT * FROM endpoint WHERE NOT settled ORDER BY created")
+
     def endpoint(self, endpoint_id: str) -> model.Endpoint | None:
         """Return an endpoint, or None."""
         return self._one(rows.endpoint, "SELECT * FROM endpoint WHERE id = ?", endpoint_id)
