@@ -16,7 +16,7 @@ import dns.rdatatype
 import dns.tsig
 import dns.update
 
-from netplugin import deadline, model, registration
+from netplugin import deadline, model, nameserver, registration
 
 SECONDS = 2.0  # for one update with its answer; BIND writes its journal to the disk before it answers
 _ALGORITHMS = {
@@ -160,12 +160,8 @@ class Updater:
                 return f"has another secret for the key {self._key.name}"
             case dns.tsig.PeerBadTime() | dns.tsig.BadTime():
                 return "has another time than this host, by more than five minutes"
-            case dns.exception.Timeout():
-                return "did not answer in time"
-            case ConnectionRefusedError():
-                return "is not there (connection refused)"
             case _:
-                return f"gave no usable answer ({str(error)[:120] or type(error).__name__})"
+                return nameserver.silence(error)
 
 
 def _usual(name: dns.name.Name) -> dns.name.Name:

@@ -7,13 +7,12 @@ from collections.abc import Iterable
 import dns.exception
 import dns.name
 import dns.query
-import dns.rcode
 import dns.rdatatype
 import dns.resolver
 import dns.reversename
 import dns.zone
 
-from netplugin import deadline, inventory, model, pairs, registration
+from netplugin import deadline, inventory, model, nameserver, pairs, registration
 
 LOOKUP_SECONDS = 2.0  # in all, with one repetition inside it
 TRANSFER_SECONDS = 2.0
@@ -122,8 +121,7 @@ def _origin(network: model.Network) -> dns.name.Name:
 def _resolver(network: model.Network, what: str) -> dns.resolver.Resolver:
     """Return a resolver of the network's server alone: neither resolv.conf nor a search list has a say."""
     resolver = dns.resolver.Resolver(configure=False)
-    resolver.nameservers = [str(network.dns.address)]
-    resolver.port = network.dns.port
+    resolver.nameservers = [nameserver.Server(str(network.dns.address), network.dns.port)]
     resolver.lifetime = deadline.left(what, at_most=LOOKUP_SECONDS)
     resolver.timeout = resolver.lifetime / 2
     return resolver
@@ -194,21 +192,7 @@ def pointer(address: pairs.Address, network: model.Network) -> str | None:
 def _unanswered(what: str, network: model.Network, error: Exception) -> model.Cannot:
     return model.Cannot(
         what,
-        why=f"the DNS server {network.dns} {_said(error)}",
+        why=f"the DNS server {network.dns} {nameserver.silence(error)}",
         hint=f"see that it runs and serves {network.domain} (dig @{network.dns.address} -p {network.dns.port})",
         reason=model.Reason.UNAVAILABLE,
     )
-
-
-def _said(error: Exception) -> str:
-    """Return what the server did instead of answering, in one short sentence."""
-    match error:
-        case dns.resolver.LifetimeTimeout() | dns.exception.Timeout():
-            return "did not answer in time"
-        case dns.resolver.NoNameservers():
-            codes = {dns.rcode.to_text(answer[4].rcode()) for answer in error.kwargs["errors"] if answer[4]}
-            return f"answered {', '.join(sorted(codes)) or 'nothing that can be read'}"
-        case ConnectionRefusedError():
-            return "is not there (connection refused)"
-        case _:
-            return f"gave no usable answer ({str(error)[:120] or type(error).__name__})"

@@ -200,3 +200,27 @@ def test_a_server_that_is_down_is_an_error_that_says_what_to_do() -> None:
         texts("web")
     with pytest.raises(model.Cannot, match=r"cannot transfer the zone local"):
         zone.fleet(NETWORK)
+
+
+@pytest.mark.usefixtures("namespace")
+@pytest.mark.parametrize(
+    ("server", "told"),
+    [("127.0.0.1", "Operation not permitted"), ("192.0.2.1", "Network is unreachable")],
+    ids=["a rule drops it", "no route"],
+)
+def test_a_server_that_this_host_cannot_ask_is_told_as_the_kernel_tells_it(server: str, told: str) -> None:
+    chain = "add chain inet shut output { type filter hook output priority 0; policy drop; }"
+    for command in (["ip", "link", "set", "lo", "up"], ["nft", f"add table inet shut; {chain}"]):
+        subprocess.run(command, check=True)
+    asked = dataclasses.replace(NETWORK, dns=model.Server(address=ipaddress.ip_address(server), port=53))
+    with pytest.raises(model.Cannot, match=rf"the DNS server {server} port 53 cannot be asked \({told}\)"):
+        zone.addresses("web", asked)
+
+
+@pytest.mark.usefixtures("named")
+def test_a_server_is_asked_again_once_a_firewall_lets_it() -> None:
+    """As firewalld does: it stops everything while it loads its rules anew."""
+    chain = "add chain inet shut output { type filter hook output priority 0; policy drop; }"
+    subprocess.run(["nft", f"add table inet shut; {chain}"], check=True)
+    with subprocess.Popen(["sh", "-c", "sleep 0.7; nft delete table inet shut"]):
+        assert texts("web") == ["172.31.0.2"]
