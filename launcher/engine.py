@@ -6,7 +6,7 @@ import dataclasses
 import threading
 from collections.abc import Iterator
 
-from launcher import api, conversation, model, pairs, rivalry, specification, terminal
+from launcher import api, conversation, joining, model, pairs, rivalry, specification, terminal
 
 _LOOKS_AT_ONCE = 8  # a hundred machines are listed three to five times as quickly as one by one
 STOP_SECONDS = 60  # longer than distributions' services take; the engine kills after this
@@ -154,10 +154,20 @@ class Engine:
             given_out = self._client.inspect_network(creation.network)["IPAM"]["Driver"] != "null"
         return str(creation.address) if given_out and creation.address else None
 
-    def start(self, name: str, container: str) -> None:
-        """Start a container that is not running."""
-        with api.refusing(f"start {name}"):
-            self._client.start(container)
+    def start(self, name: str, container: str) -> str:
+        """Start a container that is not running, and give what there is to tell: that its network was made anew."""
+        try:
+            with api.refusing(f"start {name}"):
+                self._client.start(container)
+        except api.Missing:
+            with api.refusing(f"start {name}"):
+                if not (anew := joining.remade(self._client, container)):
+                    raise
+                for network in anew:
+                    joining.again(self._client, container, network)
+                self._client.start(container)
+            return f"the network {' and '.join(anew)} was made anew, and it has joined that one"
+        return ""
 
     def unpause(self, name: str, container: str) -> None:
         """Let a paused container go on."""
@@ -196,17 +206,8 @@ class Engine:
 
     def rejoin(self, machine: model.Machine, aliases: tuple[str, ...]) -> None:
         """Give a machine that does not run other aliases, from its next start."""
-        client, network = self._client, machine.network
         with api.refusing(f"give {machine.name} the aliases that DNS gives it"):
-            had = client.inspect_container(machine.container)["NetworkSettings"]["Networks"][network]["IPAMConfig"]
-            client.disconnect_container_from_network(machine.container, network)
-            client.connect_container_to_network(
-                machine.container,
-                network,
-                ipv4_address=(had or {}).get("IPv4Address") or None,
-                aliases=list(aliases),
-                driver_opt={"fullhost.name": machine.name},
-            )
+            joining.again(self._client, machine.container, machine.network, aliases)
 
     def remove(self, name: str, container: str, *, force: bool) -> None:
         """Remove a container, a running one only by force; one that is gone already, or goes, is as good."""

@@ -17,7 +17,7 @@ class Engine(booting.Engine, ending.Engine, typing.Protocol):
     """What of the engine an exchange needs."""
 
     def create(self, creation: model.Creation, *, called: str = "") -> tuple[str, str]: ...
-    def start(self, name: str, container: str) -> None: ...
+    def start(self, name: str, container: str) -> str: ...
     def rename(self, name: str, container: str, new: str) -> None: ...
     def remove(self, name: str, container: str, *, force: bool) -> None: ...
 
@@ -69,9 +69,9 @@ class Exchange:
     def boot(self, name: str, container: str, init: inits.Init) -> str:
         """Start a container that was just made, and wait until it is up."""
         self.report(name, "starting")
-        self.engine.start(name, container)
+        told = self.engine.start(name, container)
         self.report(name, f"waiting for {init.name}")
-        return self.watch.until_up(name, container, init)
+        return "; ".join(filter(None, (told, self.watch.until_up(name, container, init))))
 
     def recover(self, name: str) -> str:
         """Bring back the machine whose exchange was cut off where it had no container, and say that it was."""

@@ -153,7 +153,7 @@ class Operator:
         return found
 
     def _bring_up(self, member: model.Member, network: model.Network, found: model.Machine | None) -> model.Result:
-        name = member.name
+        name, told = member.name, ""
         action = plan.action(found, name=name)
         with contextlib.ExitStack() as undo:
             if found is None:
@@ -165,7 +165,7 @@ class Operator:
             match action:
                 case plan.Action.CREATE | plan.Action.START:
                     self.report(name, "starting")
-                    self.engine.start(name, container)
+                    told = self.engine.start(name, container)
                 case plan.Action.UNPAUSE:
                     self.engine.unpause(name, container)
                 case plan.Action.NOTHING:
@@ -177,7 +177,7 @@ class Operator:
                 undo.pop_all()
                 raise
             undo.pop_all()
-        return model.Result(name=name, done=plan.DONE[action], warnings=tuple(filter(None, (warning, warned))))
+        return model.Result(name=name, done=plan.DONE[action], warnings=tuple(filter(None, (told, warning, warned))))
 
     def _discard(self, name: str, container: str) -> None:
         """Remove what was made just now, if that can be: why it has to go is what a person should hear."""

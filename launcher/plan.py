@@ -59,7 +59,7 @@ def drift(machine: model.Machine, member: model.Member) -> str:
         return f"it has {machine.addresses}, and DNS gives it {member.addresses} now: fhv restart {machine.name}"
     if set(machine.aliases) != set(member.aliases):
         old, new = (", ".join(sorted(names)) or "none" for names in (machine.aliases, member.aliases))
-        return f"its aliases are {old}, and in DNS {new} now: it takes them when it is removed and started anew"
+        return f"its aliases are {old}, and in DNS {new} now: fhv apply {machine.name}"
     return ""
 
 

@@ -145,7 +145,7 @@ class Engine:
         self.calls: list[str] = []
         self.made: list[model.Creation] = []
         self.started_as = model.State.RUNNING
-        self.warns = ""
+        self.warns = self.tells = ""
         self._lock = threading.Lock()
 
     def _call(self, verb: str, name: str) -> None:
@@ -202,9 +202,10 @@ class Engine:
         )
         return number, self.warns
 
-    def start(self, name: str, container: str) -> None:
+    def start(self, name: str, container: str) -> str:
         self._act("start", self._name(container))
         self._set(container, self.started_as, exit_code=3 if self.started_as == model.State.EXITED else 0)
+        return self.tells
 
     def unpause(self, name: str, container: str) -> None:
         self._act("unpause", self._name(container))

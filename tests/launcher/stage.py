@@ -19,8 +19,9 @@ ZONE = {"host": 1, "web": 2, "db": 3}
 class Hanging(fakes.Engine):
     """An engine that hangs."""
 
-    def start(self, name: str, container: str) -> None:
+    def start(self, name: str, container: str) -> str:
         time.sleep(60)
+        return ""
 
 
 class World(test_cli.World):

@@ -47,7 +47,7 @@ class Closed(fakes.Driver):
 class Stubborn(fakes.Engine):
     """An engine that starts nothing and removes nothing."""
 
-    def start(self, name: str, container: str) -> None:
+    def start(self, name: str, container: str) -> str:
         raise model.Cannot(f"cannot start {name}: no space left on device")
 
     def remove(self, name: str, container: str, *, force: bool) -> None:

@@ -129,9 +129,10 @@ def test_a_container_of_somebody_else_is_left_alone() -> None:
 
 def test_what_the_engine_and_the_init_warn_of_is_passed_on() -> None:
     engine = fakes.Engine()
-    engine.warns = "limitation discarded"
+    engine.warns, engine.tells = "limitation discarded", "the network was made anew"
     engine.answers["web"] = ["degraded\n", "ssh.service loaded failed failed OpenBSD\ncron.service loaded failed\n"]
     assert _operator(engine).start(("web",))[0].warnings == (
+        "the network was made anew",
         "degraded: failed units are ssh.service, cron.service",
         "limitation discarded",
     )

@@ -111,6 +111,24 @@ def test_other_inits_are_booted_and_ended_by_themselves(lab: world.Lab, fhv: Fhv
     assert "killed" not in stopped.stderr
 
 
+def test_a_machine_outlives_its_network(lab: world.Lab, fhv: Fhv) -> None:
+    images.ensure(lab.engine, images.BUSYBOX_INIT)
+    fhv.configure(images.BUSYBOX_INIT)
+    assert fhv("start", "monitor", "docs").returncode == 0
+    fhv("shell", "monitor", "touch", "/kept")
+    assert fhv("stop", "monitor", "docs").returncode == 0
+    lab.engine.docker("network", "rm", world.NETWORK)
+    lab.create_network("-o", "fullhost.isolate=true")
+    started = fhv("start", "monitor", "docs")
+    assert sorted(started.stdout.splitlines()) == ["docs: continued", "monitor: continued"], started.stderr
+    assert "monitor: the network fullhost was made anew, and it has joined that one" in started.stderr
+    assert fhv.machines() == {name: _NINE[name] for name in ("docs", "monitor")}
+    assert fhv("shell", "docs", "nslookup", "grafana").returncode == 0, "aliases stay"
+    assert fhv("shell", "monitor", "test", "-e", "/kept").returncode == 0
+    again = fhv("restart", "monitor")
+    assert (again.stdout, again.stderr.count("made anew")) == ("monitor: restarted\n", 0)
+
+
 def test_each_failure_is_named_nothing_is_left_and_the_others_are_done(lab: world.Lab, fhv: Fhv) -> None:
     images.ensure(lab.engine, images.BUSYBOX)
     sections = f'[machine.docs]\nimage = "{images.BUSYBOX}"\n[machine.tester]\nimage = "not/there"\n'
