@@ -12,6 +12,7 @@ readonly SOCKET=/run/docker/plugins/fullhost.sock NETWORK=fullhost UNITS=/etc/sy
 readonly SERVICES=(fullhost.socket fullhost.service fullhost-named.service) AT_BOOT=fullhost-machines.service
 readonly UNIT_FILES=("${SERVICES[@]}" "$AT_BOOT")
 readonly PACKAGES_OURS=$STATE/packages SETTINGS=$STATE/settings FORWARDING=$STATE/forwarding-before
+readonly RESOLVER_DECIDED=$STATE/resolver-decided
 readonly SYSCTL=/etc/sysctl.d/60-fullhost.conf INSTANCES=/proc/sys/fs/inotify/max_user_instances INSTANCES_BEFORE=$STATE/instances-before
 readonly PROFILE=/etc/apparmor.d/usr.sbin.named PROFILE_LOCAL=/etc/apparmor.d/local/usr.sbin.named
 STEP="" PROOF=""
@@ -30,13 +31,14 @@ Settings, from the environment, for the first run:
   FULLHOST_SUBNET  the machines' subnet, a /16 to /29           172.31.0.0/24
   FULLHOST_DOMAIN  the zone of their names                      local
   FULLHOST_BRIDGE  the bridge, with the subnet's first address  br0
-  FULLHOST_NAMES   the machines of the first zone; the first    web db app mail ci dev
-                   one is started, from the second it is tested
+  FULLHOST_NAMES   the machines of the first zone, at least     web db app mail ci dev
+                   two: the second tests the first, which runs
   FULLHOST_RESOLVER=off   this host's resolver is left alone (fhv host resolver on|off, at any time)
   FULLHOST_IMAGE   what they are made of; fullhost/debian:SUITE fullhost/debian:bookworm
-                   is made here, any other one is pulled
+                   (or ubuntu) is made here, others are pulled
 
-Nothing in /etc/fullhost is written twice: it is yours to edit. The noise is in /var/log/fullhost-install.log.
+What is in /etc/fullhost is written once and yours to edit, but for forwarders.conf, the host's own name servers.
+The noise is in /var/log/fullhost-install.log.
 END
 }
 
@@ -223,8 +225,12 @@ resume_machines() { # the engine has started those that ran before; with systemd
 }
 
 name_machines() { # for this host's own programs; a host whose resolv.conf nobody writes is left as it is
-    step "names of machines on this host"
-    "$FHV" host resolver on 2>&1 | tee -a "$LOG" | sed 's/^/    /' || true
+    if [[ ${FULLHOST_RESOLVER-} != off ]]; then
+        [[ ! -f $RESOLVER_DECIDED || $("$FHV" host resolver) != off:* ]] || return 0 # it was wished so, here or there
+        step "names of machines on this host"
+        "$FHV" host resolver on 2>&1 | tee -a "$LOG" | sed 's/^/    /' || return 0
+    fi
+    touch "$RESOLVER_DECIDED"
 }
 
 asked() { # TYPE NAME: what the name server says; nothing is a failure
@@ -308,7 +314,7 @@ set_up() {
     start_engine
     make_network
     resume_machines
-    [[ ${FULLHOST_RESOLVER-} == off ]] || name_machines
+    name_machines
     make_image
     prove
     echo "==> fullhost is ready: machines are the names in $ETC/${SET[DOMAIN]}.zone; next: fhv list, fhv start ${NAMES[1]}, fhv shell ${NAMES[0]}"

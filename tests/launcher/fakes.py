@@ -139,12 +139,11 @@ class Engine:
     def __init__(self, *there: model.Machine) -> None:
         self.containers = {machine.name: machine for machine in there}
         self.failing: dict[str, BaseException] = {}
-        self.fails = 0
+        self.fails, self.started_as = 0, model.State.RUNNING
         self.failure: BaseException = model.Cannot("cannot do what it was told")
         self.answers: dict[str, list[str]] = {}
         self.calls: list[str] = []
         self.made: list[model.Creation] = []
-        self.started_as = model.State.RUNNING
         self.warns = self.tells = ""
         self._lock = threading.Lock()
 
@@ -269,7 +268,7 @@ class Depot:
         self.images: dict[str, Mapping[str, str]] = {SETTINGS.common.image: SYSTEMD}
         self.kept: dict[str, str] = {}
         self.brought = b""
-        self.fails = 0
+        self.fails, self.started_as = 0, model.State.RUNNING
         self.failure: BaseException = model.Cannot("cannot do what it was told")
         self.failing: dict[str, BaseException] = {}
         self.calls: list[str] = []
