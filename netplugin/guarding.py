@@ -101,7 +101,7 @@ class Guardian:
 
     def _repairs(self, standing: pins.Standing) -> pins.Repairs:
         networks = {network.id: network for network in self.store.networks()}
-        wishes = (pins.pin(e, networks[e.network_id]) for e in self.store.endpoints() if e.network_id in networks)
+        wishes = (pins.pin(e, networks[e.network_id]) for e in self.store.each_endpoint() if e.network_id in networks)
         return pins.repairs(wishes, standing, needed=any(network.antispoof for network in networks.values()))
 
     def _tell(self, found: tuple[pins.Stopped, ...]) -> None:

@@ -47,6 +47,14 @@ class Store:
         """Return all endpoints, oldest first."""
         return self._read(rows.endpoint, "SELECT * FROM endpoint ORDER BY created")
 
+    def each_endpoint(self) -> Iterator[model.Endpoint]:
+        """Yield all endpoints, one by one: who looks at each of a thousand need not hold them."""
+        try:
+            with self._connection() as connection:
+                yield from map(rows.endpoint, connection.execute("SELECT * FROM endpoint"))
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
     def unsettled(self) -> tuple[model.Endpoint, ...]:
         """Return the endpoints that are not settled, oldest first: mostly none, of however many."""
         return self._read(rows.endpoint, "SELECT * FROM endpoint WHERE NOT settled ORDER BY created")

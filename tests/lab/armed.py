@@ -31,8 +31,8 @@ QUESTIONS = frozenset(
         "firewalld": "missing",
         "engine": "version network_ids network_name candidates containers attachments prepare endpoint_name",
         "zone": "addresses addresses6 records fleet pointer names owner",
-        "store": "networks network endpoints unsettled endpoint holder named leased bearer engine is_elsewhere moves"
-        " registrations owner held exposures binding bindings",
+        "store": "networks network endpoints each_endpoint unsettled endpoint holder named leased bearer engine"
+        " is_elsewhere moves registrations owner held exposures binding bindings",
     }.items()
     for verb in verbs.split()
 )
