@@ -142,7 +142,8 @@ def rm(world: worlds.World, names: tuple[str, ...], *, force: bool, yes: bool) -
     if listed := ", ".join(plan.removable(names, there, force=force)):
         losses = (f"all files of {listed} are lost; volumes and snapshots stay.",)
         keeping.consent(losses, act=f"remove {listed}", yes=yes or force)
-    worlds.several(world, lambda operator: operator.remove(names, force=force))
+    with world.swept():
+        worlds.several(world, lambda operator: operator.remove(names, force=force))
 
 
 @fhv.command(name="list")
@@ -234,6 +235,7 @@ def main() -> None:
 def run(words: Sequence[str], *, name: str, there: worlds.World | None = None) -> None:
     """Run a command line, as the program `name` and on the world that is `there`, to its exit code."""
     _complete_streams()
+    worlds.heed_signals()
     try:
         try:
             fhv.main(args=list(words), prog_name=name, complete_var="_FHV_COMPLETE", obj=there)

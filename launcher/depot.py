@@ -11,6 +11,7 @@ import requests
 from launcher import api, model, rivalry, stock
 
 _REPOSITORY = "fullhost/snapshot"
+_KEPT = "fullhost/kept"  # what a machine is made of, and nobody has a name for
 _LOOK_SECONDS = 60
 _RENEW_SECONDS = 600
 _EXPORT_SECONDS = 86400
@@ -80,15 +81,34 @@ class Depot:
             self._client.tag(image, f"{_REPOSITORY}/{name}", tag=tag)
 
     def forget(self, reference: str) -> None:
-        """Take a name from an image, and remove it when that was the last one and no container is made of it."""
-        with contextlib.suppress(api.Missing), api.refusing(f"remove {reference}"):
-            self._client.remove_image(reference, force=True)
+        """Take a name from an image, and remove it when that was the last one and no container is made of it.
+
+        Never by force: that removes an image also when a container that does not run is made of it, which then starts
+        and can be kept no more. What such a one needs has a name of ours from now on, until nobody needs it.
+        """
+        with contextlib.suppress(api.Missing):
+            try:
+                self._remove(reference)
+            except rivalry.Taken:
+                with api.refusing(f"keep {reference}"):
+                    image = str(api.get(self._client, f"/images/{reference}/json").json()["Id"])
+                    self._client.tag(image, _KEPT, tag=image.removeprefix("sha256:"))
+                if reference != image:
+                    self._remove(reference)
+
+    def _remove(self, reference: str) -> None:
+        with api.refusing(f"remove {reference}"):
+            self._client.remove_image(reference)
 
     def sweep(self) -> None:
-        """Remove what was taken of machines, has no name, and no container is made of any more."""
+        """Remove what was taken of machines, has no name but ours, and no container is made of any more."""
         filters = {"dangling": ["true"], "label": [model.SNAPSHOT_LABEL], "until": ["10m"]}  # younger: in use yet
         with contextlib.suppress(model.Cannot), api.refusing("remove images"):
             api.post(self._client, "/images/prune", params={"filters": json.dumps(filters)})
+            for image in self._client.images(name=_KEPT):
+                for name in image["RepoTags"] or ():
+                    with contextlib.suppress(model.Cannot):
+                        self._remove(name)
 
     def renew(self, image: str, script: str) -> str:
         """Run a script in what was taken of a machine, without any network, and give the image that it leaves."""

@@ -118,7 +118,12 @@ class Operator:
         self, order: Mapping[str, turns.Turn], act: Callable[[str], model.Result]
     ) -> tuple[model.Result, ...]:
         """Do the same with several machines, each in its turn."""
-        return parallel.each(order, act, rest=self._rest, interrupted=self.watch.interrupted)
+
+        def held(name: str) -> model.Result:
+            with self.exchange.hold(name):
+                return act(name)
+
+        return parallel.each(order, held, rest=self._rest, interrupted=self.watch.interrupted)
 
     def _rest(self, name: str, seconds: float) -> None:
         """Let the delay of a machine pass, in naps: Ctrl-C is not to wait for its end."""

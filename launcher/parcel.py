@@ -6,6 +6,7 @@ That one is of no use to others and in nobody's way: tar and docker import read 
 import dataclasses
 import itertools
 import json
+import os
 import pathlib
 import tarfile
 import typing
@@ -94,14 +95,17 @@ def write(path: pathlib.Path, parts: Iterable[bytes], *, force: bool) -> None:
     part = path.with_name(f"{path.name}.part")
     try:
         try:
-            with part.open("wb") as out:
-                for piece in parts:
-                    out.write(piece)
+            with open(part, "wb", opener=_for_the_owner) as out:  # as docker export: it holds keys and /etc/shadow
+                out.writelines(parts)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
         raise model.Cannot(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _for_the_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def packed(manifest: Manifest, tree: Iterable[bytes], progress: Callable[[int], None]) -> Iterator[bytes]:

@@ -37,7 +37,7 @@ def action(machine: model.Machine | None, *, name: str) -> Action:
     if not machine.ours:
         raise model.Cannot(
             f"cannot start {name}: a container of this name is there, and fhv did not make it",
-            hint=f"docker rename {name} NEWNAME, or docker rm {name}; then fhv start {name}",
+            hint=f"docker rename {name} NEWNAME, then fhv start {name}",
         )
     match machine.state:
         case model.State.CREATED | model.State.EXITED:

@@ -93,7 +93,8 @@ class Upkeep:
     def rename(self, machine: model.Machine, text: str) -> model.Result:
         """Give a machine another name, and with it another address; it keeps its files, volumes and limits."""
         member, network = self._newcomer(text)
-        with contextlib.ExitStack() as undo, self._claimed(machine):
+        hold = self.operator.exchange.hold(machine.name, alone=True)
+        with hold, contextlib.ExitStack() as undo, self._claimed(machine):
             if machine.runs:
                 undo.callback(self._continue, machine)
                 self.operator.exchange.ending.end(machine)
@@ -103,7 +104,7 @@ class Upkeep:
                     member, network, machine, taken, runs=machine.runs, volumes=machine.volumes, patient=False
                 )
             undo.pop_all()
-        self.engine.remove(machine.name, machine.container, force=False)
+            self.engine.remove(machine.name, machine.container, force=False)
         for snapshot in self.depot.snapshots(machine.name):
             self.depot.call(snapshot.reference, member.name, snapshot.tag)
             self.depot.forget(snapshot.reference)
@@ -160,7 +161,8 @@ class Upkeep:
         member = _member(maker.fleet(network), machine.name, "make anew")
         spec = dataclasses.replace(maker.spec(member), image=image, memory=machine.memory, cpus=machine.cpus)
         creation, init = maker.creation(member, network, spec, origin=origin)
-        warnings = self.operator.exchange.replace(machine, creation, init)
+        with self.operator.exchange.hold(machine.name, alone=True):
+            warnings = self.operator.exchange.replace(machine, creation, init)
         self.depot.sweep()
         return warnings
 
@@ -194,7 +196,7 @@ class Upkeep:
         )
         creation, init = maker.creation(member, network, spec, origin=like.image)
         self.operator.report(member.name, "creating")
-        with contextlib.ExitStack() as undo:
+        with self.operator.exchange.hold(member.name, alone=True), contextlib.ExitStack() as undo:
             container, warned = self.engine.create(creation)
             undo.callback(self._discard, member.name, container)
             try:

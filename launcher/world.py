@@ -3,6 +3,7 @@
 Nothing slow is imported before a command needs it.
 """
 
+import contextlib
 import functools
 import math
 import os
@@ -10,12 +11,26 @@ import signal
 import sys
 import time
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import click
 
 if typing.TYPE_CHECKING:
-    from launcher import access, api, builder, config, depot, driver, engine, files, machines, model, terminal, usage
+    from launcher import (
+        access,
+        api,
+        builder,
+        config,
+        depot,
+        driver,
+        engine,
+        files,
+        holding,
+        machines,
+        model,
+        terminal,
+        usage,
+    )
 
 _Params = typing.ParamSpec("_Params")
 
@@ -60,6 +75,14 @@ class World:
         from launcher import depot
 
         return depot.Depot(self._client)
+
+    @contextlib.contextmanager
+    def swept(self) -> Iterator[None]:
+        """Remove, after something, images that only machines were made of which are gone."""
+        try:
+            yield
+        finally:
+            self.depot().sweep()
 
     def files(self) -> "files.Files":
         """Reach the files of machines."""
@@ -109,6 +132,15 @@ class World:
         named = os.environ.get("FHV_CONFIG")
         return config.load(pathlib.Path(named), required=True) if named else config.load()
 
+    def holds(self) -> "holding.Holds":
+        """Reach what keeps other fhv of this host from a machine."""
+        import pathlib
+
+        from launcher import holding
+
+        folder = pathlib.Path(os.environ.get("FHV_LOCK_DIR") or holding.FOLDER)
+        return holding.Holds(folder=folder, engine=os.environ.get("DOCKER_HOST", ""))
+
     def now(self) -> float:
         """Seconds that only grow."""
         return time.monotonic()
@@ -116,6 +148,13 @@ class World:
     def sleep(self, seconds: float) -> None:
         """Let some pass."""
         time.sleep(seconds)
+
+
+def heed_signals() -> None:
+    """Have what ends a program end this one as control-C does: what was begun is undone, or told of."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup has one ignored
+            signal.signal(number, signal.default_int_handler)
 
 
 def leave(number: int, frame: object) -> None:
@@ -169,7 +208,7 @@ def operator(
             settings=settings,
             images=recognition.Recognition(world.depot()),
         ),
-        exchange=exchange.Exchange(engine=engine, ending=ends, watch=watch, report=report),
+        exchange=exchange.Exchange(engine=engine, ending=ends, watch=watch, report=report, hold=world.holds().hold),
         watch=watch,
         report=report,
     )

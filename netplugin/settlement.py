@@ -117,8 +117,8 @@ class Settler:
     ) -> None:
         """Move the container, unless another one lives at the address: then it would only lose what it has.
 
-        The address is remembered first, for an endpoint that is made while DNS is not asked; and nobody is moved to
-        the same place twice, however often it is found elsewhere.
+        The address is remembered first, for an endpoint that is made while DNS is not asked; and who was moved and did
+        not arrive is not moved there twice, however often it is found elsewhere.
         """
         if endpoint.rung is model.Rung.ADDRESS:
             raise model.Cannot(
@@ -145,8 +145,10 @@ class Settler:
         with self.store.transaction() as writes:
             self._remember(writes, network, name, own)
             writes.begin(move)
-        self.moved[container] = (name, own)
         self._complete(move)
+        arrived = self.store.named(network.id, name)
+        if arrived is None or arrived.addresses != own:
+            self.moved[container] = (name, own)
         self.count("moved")
         _log.warning("moved %s from %s to its own address %s", name, endpoint.addresses, own)
 

@@ -56,6 +56,7 @@ class Lab:
             "FULLHOST_SOCKET": str(self.where.plugin),
             "FHV_SSH_DIR": str(self.where.root / "ssh"),
             "FHV_CONFIG": str(self.where.root / "fhv.toml"),
+            "FHV_LOCK_DIR": str(self.where.root / "held"),
             "PATH": f"{self.where.root / 'bin'}:{os.environ.get('PATH', '')}",
             "PYTHONPATH": str(place.CHECKOUT),
         }

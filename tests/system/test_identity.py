@@ -105,6 +105,14 @@ def test_a_running_container_that_is_connected_while_nobody_waits(lab: world.Lab
     await_own_addresses(lab, ["docs"])
 
 
+def test_who_is_connected_again_is_moved_again(lab: world.Lab) -> None:
+    lab.engine.docker("run", "--detach", "--name", "docs", "--network", "fullhost", images.BUSYBOX, "sleep", "600")
+    for _ in range(3):
+        lab.engine.docker("network", "disconnect", "fullhost", "docs")
+        lab.engine.docker("network", "connect", "fullhost", "docs")
+        await_own_addresses(lab, ["docs"])
+
+
 def test_a_provisional_address_is_no_name_of_the_zone(lab: world.Lab) -> None:
     zone = zones.LOCAL
     for host in range(192, 250):

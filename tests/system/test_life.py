@@ -112,7 +112,7 @@ def test_one_that_does_not_come_up_gives_way_to_what_was_before(lab: world.Lab, 
     assert _containers(lab) == ["tester"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
 def test_an_interruption_leaves_a_machine_that_start_continues(
     lab: world.Lab, fhv: Fhv, number: signal.Signals, tmp_path: pathlib.Path
 ) -> None:
@@ -184,3 +184,54 @@ def test_several_at_one_machine_do_not_fight(lab: world.Lab, fhv: Fhv, tmp_path:
     assert len(there) == 1, (there, renamed)
     assert fhv.note(there[0]) == "here"
     assert not [name for name in _containers(lab) if "." in name]
+
+
+def test_nobody_starts_or_stops_what_another_gives_another_name(
+    lab: world.Lab, fhv: Fhv, tmp_path: pathlib.Path
+) -> None:
+    fhv.done("start", "tester")
+    fhv.done("snapshot", "tester")
+    environment = {**lab.environment, "FHV_CONFIG": str(tmp_path / "fhv.toml")}
+    command = [*lab.enter, "fhv", "rename", "tester", "docs"]
+    refused = []
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as renaming:
+        for line in renaming.stderr or ():
+            if "docs: creating" in line:
+                renaming.send_signal(signal.SIGSTOP)
+                acts = (
+                    ("start", "tester"),
+                    ("apply", "tester"),
+                    ("rm", "--force", "tester"),
+                    ("restore", "tester", "-y"),
+                )
+                refused = [fhv(*act) for act in acts]
+                renaming.send_signal(signal.SIGCONT)
+        assert renaming.wait(120) == 0
+    assert [one.returncode for one in refused] == [1, 1, 1, 1], refused
+    assert "cannot work on tester: another fhv is at it" in refused[3].stderr
+    for one in refused[:3]:
+        assert "cannot work on tester: another fhv is making it anew, or gives it another name" in one.stderr
+    assert _containers(lab) == ["docs"]
+
+
+def test_what_a_stopped_machine_is_made_of_stays_as_long_as_it(
+    lab: world.Lab, fhv: Fhv, tmp_path: pathlib.Path
+) -> None:
+    fhv.done("start", "docs")
+    fhv.done("exec", "docs", "sh", "-c", "mkdir -p /root; echo one >/root/note")
+    fhv.done("snapshot", "docs", "before")
+    fhv.done("stop", "docs")
+    fhv.done("restore", "docs", "before", "--yes")
+    fhv.done("snapshot", "rm", "docs", "before", "--yes")
+    fhv.done("rename", "docs", "ubuntu")
+    fhv.done("start", "ubuntu")
+    assert fhv.note("ubuntu") == "one"
+    fhv.done("snapshot", "ubuntu", "after")
+    fhv.done("export", "ubuntu", str(tmp_path / "ubuntu.tar"))
+    assert (tmp_path / "ubuntu.tar").stat().st_mode & 0o777 == 0o600
+    fhv.done("clone", "ubuntu", "tester")
+    fhv.done("rename", "ubuntu", "docs")
+    assert (fhv.note("tester"), fhv.note("docs")) == ("one", "one")
+    fhv.done("snapshot", "rm", "docs", "after", "--yes")
+    fhv.done("rm", "--force", "docs", "tester")
+    assert lab.engine.docker("images", "--quiet", "fullhost/kept") == ""
