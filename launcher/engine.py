@@ -155,7 +155,9 @@ class Engine:
         return str(creation.address) if given_out and creation.address else None
 
     def start(self, name: str, container: str) -> str:
-        """Start a container that is not running, and give what there is to tell: that its network was made anew."""
+        """Start a container that is not running, and give what there is to tell: what had become of its network."""
+        with api.refusing(f"start {name}"):
+            told = joining.mended(self._client, container, name)
         try:
             with api.refusing(f"start {name}"):
                 self._client.start(container)
@@ -167,7 +169,12 @@ class Engine:
                     joining.again(self._client, container, network)
                 self._client.start(container)
             return f"the network {' and '.join(anew)} was made anew, and it has joined that one"
-        return ""
+        return told and f"it had been taken off the network {told}, and has joined that again"
+
+    def follow(self, name: str, old: str, new: str) -> None:
+        """Put a container that is to take the place of another one on all the networks that this is on."""
+        with api.refusing(f"put {name} on its networks"):
+            joining.follow(self._client, old, new, name)
 
     def unpause(self, name: str, container: str) -> None:
         """Let a paused container go on."""
@@ -207,7 +214,7 @@ class Engine:
     def rejoin(self, machine: model.Machine, aliases: tuple[str, ...]) -> None:
         """Give a machine that does not run other aliases, from its next start."""
         with api.refusing(f"give {machine.name} the aliases that DNS gives it"):
-            joining.again(self._client, machine.container, machine.network, aliases)
+            joining.again(self._client, machine.container, machine.network, {"Aliases": list(aliases)})
 
     def remove(self, name: str, container: str, *, force: bool) -> None:
         """Remove a container, a running one only by force; one that is gone already, or goes, is as good."""

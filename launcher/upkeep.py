@@ -199,6 +199,8 @@ class Upkeep:
         with self.operator.exchange.hold(member.name, alone=True), contextlib.ExitStack() as undo:
             container, warned = self.engine.create(creation)
             undo.callback(self._discard, member.name, container)
+            if not patient:  # it is the same machine, under another name
+                self.engine.follow(member.name, like.container, container)
             try:
                 booted = self.operator.exchange.boot(member.name, container, init) if runs else ""
             except booting.StillBooting as error:

@@ -130,21 +130,14 @@ class Driver:
         return pairs.Pair(four=SUBNET[self.names[name]])
 
 
-class Engine:
-    """Containers in memory, by name; each says what it was made of in `made`.
+class Acting:
+    """What is told in `calls`; `failing` names the verbs that fail, `fails` counts the acts until the one that does."""
 
-    `failing` names the verbs that fail, `fails` counts the acts until the one that does; `answers` are what inits say.
-    """
-
-    def __init__(self, *there: model.Machine) -> None:
-        self.containers = {machine.name: machine for machine in there}
+    def __init__(self) -> None:
         self.failing: dict[str, BaseException] = {}
-        self.fails, self.started_as = 0, model.State.RUNNING
+        self.fails = 0
         self.failure: BaseException = model.Cannot("cannot do what it was told")
-        self.answers: dict[str, list[str]] = {}
         self.calls: list[str] = []
-        self.made: list[model.Creation] = []
-        self.warns = self.tells = ""
         self._lock = threading.Lock()
 
     def _call(self, verb: str, name: str) -> None:
@@ -158,6 +151,18 @@ class Engine:
         self.fails -= 1
         if self.fails == 0:
             raise self.failure
+
+
+class Engine(Acting):
+    """Containers in memory, by name; each says what it was made of in `made`. `answers` are what inits say."""
+
+    def __init__(self, *there: model.Machine) -> None:
+        super().__init__()
+        self.containers = {machine.name: machine for machine in there}
+        self.started_as = model.State.RUNNING
+        self.answers: dict[str, list[str]] = {}
+        self.made: list[model.Creation] = []
+        self.warns = self.tells = ""
 
     def _set(self, container: str, state: model.State, exit_code: int = 0) -> None:
         name = self._name(container)
@@ -205,6 +210,9 @@ class Engine:
         self._act("start", self._name(container))
         self._set(container, self.started_as, exit_code=3 if self.started_as == model.State.EXITED else 0)
         return self.tells
+
+    def follow(self, name: str, old: str, new: str) -> None:
+        self._call("follow", name)
 
     def unpause(self, name: str, container: str) -> None:
         self._act("unpause", self._name(container))
@@ -261,28 +269,14 @@ class Engine:
         return [b"Welcome\r\n", b"\x1b[31mPanic\x1b[0m: no disk\r\n"]
 
 
-class Depot:
-    """Images in memory, each with the files that `fhv` probes, and snapshots. `failing` names the verbs that fail."""
+class Depot(Acting):
+    """Images in memory, each with the files that `fhv` probes, and snapshots."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.images: dict[str, Mapping[str, str]] = {SETTINGS.common.image: SYSTEMD}
         self.kept: dict[str, str] = {}
         self.brought = b""
-        self.fails, self.started_as = 0, model.State.RUNNING
-        self.failure: BaseException = model.Cannot("cannot do what it was told")
-        self.failing: dict[str, BaseException] = {}
-        self.calls: list[str] = []
-
-    def _call(self, verb: str, image: str) -> None:
-        self.calls.append(f"{verb} {image}")
-        if verb in self.failing:
-            raise self.failing[verb]
-
-    def _act(self, verb: str, image: str) -> None:
-        self._call(verb, image)
-        self.fails -= 1
-        if self.fails == 0:
-            raise self.failure
 
     def known(self, image: str) -> str:
         return ""

@@ -235,3 +235,31 @@ def test_what_a_stopped_machine_is_made_of_stays_as_long_as_it(
     fhv.done("snapshot", "rm", "docs", "after", "--yes")
     fhv.done("rm", "--force", "docs", "tester")
     assert lab.engine.docker("images", "--quiet", "fullhost/kept") == ""
+
+
+def test_a_machine_keeps_its_networks(lab: world.Lab, fhv: Fhv) -> None:
+    lab.engine.docker("network", "create", "plain")
+    fhv.done("start", "docs")
+    lab.engine.docker("network", "connect", "--alias", "beside", "plain", "docs")
+    fhv.done("snapshot", "docs", "one")
+    fhv.done("restore", "docs", "one", "--yes")
+    assert _networks(lab, "docs") == ["fullhost", "plain"]
+    fhv.done("rename", "docs", "ubuntu")
+    assert _networks(lab, "ubuntu") == ["fullhost", "plain"]
+    other = ["run", "--rm", "--network", "plain", images.ensure(lab.engine, images.BUSYBOX)]
+    assert lab.engine.docker(*other, "ping", "-c1", "-W2", "beside")
+    assert fhv.machines() == {"ubuntu": "172.31.0.6"}
+
+    fhv.done("stop", "ubuntu")
+    lab.engine.docker("network", "disconnect", "fullhost", "ubuntu")
+    mended = fhv("start", "ubuntu")
+    assert (mended.returncode, mended.stdout) == (0, "ubuntu: continued\n")
+    assert "ubuntu: it had been taken off the network fullhost, and has joined that again" in mended.stderr
+    assert fhv.machines() == {"ubuntu": "172.31.0.6"}
+
+
+def _networks(lab: world.Lab, name: str) -> list[str]:
+    found: dict[str, object] = json.loads(
+        lab.engine.docker("inspect", "--format", "{{json .NetworkSettings.Networks}}", name)
+    )
+    return sorted(found)
