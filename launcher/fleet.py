@@ -66,7 +66,8 @@ class Fleet:
                 )
         return model.Cannot(
             f"cannot start {name}: the zone {domain} gives it no address in {self.zone.where}",
-            hint=f"add '{name} IN A ADDRESS' to the zone {domain}, with a free address of {self.zone.subnet}",
+            hint=f"add '{name} IN A ADDRESS' to the zone {domain}, with a free address of {self.zone.subnet}; "
+            "a CNAME is no machine: start the one that it leads to",
         )
 
 
@@ -89,6 +90,7 @@ def decide(zone: inventory.Zone) -> Fleet:
             members[pointer] = _member(zone, pointer, holders[address][pointer], others)
         else:
             refused[group] = _undecided(zone, address, names, pointer)
+    refused.update(_too_short(members))
     refused.update(_twice(members))
     members = {name: member for name, member in members.items() if (name, *member.aliases) not in refused}
     taken = {address for of in holders.values() for pair in of.values() for address in pair}
@@ -136,6 +138,18 @@ def _twice(members: Mapping[str, model.Member]) -> dict[tuple[str, ...], model.C
         for member in members.values()
         if member.address6 is not None
         and len(names := sorted(m.name for m in members.values() if m.address6 == member.address6)) > 1
+    }
+
+
+def _too_short(members: Mapping[str, model.Member]) -> dict[tuple[str, ...], model.Cannot]:
+    """Refuse machines that DNS may name so, and Docker no container (moby, daemon/names: RestrictedNamePattern)."""
+    return {
+        (member.name, *member.aliases): model.Cannot(
+            f"cannot make {member.name}: Docker gives no container a name of one character",
+            hint=f"give {next(iter(member.addresses))} a longer name in the zone, and in its PTR record",
+        )
+        for member in members.values()
+        if len(member.name) == 1
     }
 
 

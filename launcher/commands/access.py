@@ -117,6 +117,9 @@ def console(world: worlds.World, name: str, detach_keys: str, history: int) -> N
         code = conversation.hold(talk, live=sys.stdin.isatty() and sys.stdout.isatty(), detach=keys)
     except KeyboardInterrupt:  # without a terminal of its own there are no keys to leave by
         code = None
+    now = world.engine().find(machine.name)
+    if now is not None and (now.container, now.state, now.since) == (machine.container, machine.state, machine.since):
+        code = None  # it was what was typed that has ended
     ended = f"{machine.name} has ended with {code}" if code is not None else f"{machine.name} goes on"
     click.echo(f"\nfhv: {ended}", err=True)
     sys.exit(code or 0)

@@ -103,8 +103,8 @@ def test_a_name_of_63_characters_is_one() -> None:
 def test_several_names_that_no_pointer_decides_are_refused_and_the_others_are_not(
     pointers: dict[int, str], fact: str
 ) -> None:
-    decided = fleet.decide(_zone({"a": [4], "b": [4], "c": [5]}, pointers))
-    assert list(decided.members) == ["c"]
+    decided = fleet.decide(_zone({"a": [4], "b": [4], "other": [5]}, pointers))
+    assert list(decided.members) == ["other"]
     with pytest.raises(model.Cannot) as caught:
         decided.member("b")
     assert "a and b is the machine: all have the address 172.31.0.4" in str(caught.value)
@@ -113,13 +113,24 @@ def test_several_names_that_no_pointer_decides_are_refused_and_the_others_are_no
 
 
 def test_a_name_of_several_addresses_is_refused_unless_they_are_all_those_of_machines() -> None:
-    decided = fleet.decide(_zone({"a": [4], "b": [5], "group": [4, 5], "two": [6, 7]}))
-    assert sorted(decided.members) == ["a", "b"]
+    decided = fleet.decide(_zone({"aa": [4], "bb": [5], "group": [4, 5], "two": [6, 7]}))
+    assert sorted(decided.members) == ["aa", "bb"]
     assert list(decided.refused) == [("two",)]
     with pytest.raises(model.Cannot, match=r"two has: the zone local gives it 172\.31\.0\.6 and 172\.31\.0\.7"):
         decided.member("two")
     with pytest.raises(model.Cannot, match="are those of other machines"):
         decided.member("group")
+
+
+def test_a_machine_of_one_character_is_refused_since_docker_has_no_such_container() -> None:
+    decided = fleet.decide(_zone({"a": [4], "1": [5], "web": [5], "ab": [6]}, {5: "web"}))
+    assert sorted(decided.members) == ["ab", "web"]
+    assert decided.member("web").aliases == ("1",)
+    with pytest.raises(
+        model.Cannot, match="cannot make a: Docker gives no container a name of one character"
+    ) as caught:
+        decided.member("a")
+    assert caught.value.hint == "give 172.31.0.4 a longer name in the zone, and in its PTR record"
 
 
 def test_records_that_are_no_host_names_are_no_machines() -> None:
