@@ -107,8 +107,11 @@ class Overseer:
             budget = _Budget(WORK_SECONDS)
             future = self._threads.submit(_budgeted, call, asked, budget)
             while (seconds := budget.answer - time.monotonic()) > 0:  # which may have been lengthened meanwhile
-                if concurrent.futures.wait([future], seconds).done:
-                    return future.result()
+                try:
+                    return future.result(seconds)
+                except TimeoutError:
+                    if future.done():  # it is the call's own
+                        return future.result()
             future.cancel()
             raise model.Cannot(
                 "serve the call",

@@ -8,7 +8,7 @@ import dns.nameserver
 import dns.rcode
 import dns.resolver
 
-AGAIN_SECONDS = 0.5  # with the resolver's own pauses, four attempts in the two seconds of a look-up
+AGAIN_SECONDS = 0.5  # with the resolver's own pauses, three attempts in the two seconds of a look-up
 
 
 class Server(dns.nameserver.Do53Nameserver):

@@ -66,6 +66,16 @@ def test_what_a_call_raises_is_raised() -> None:
         deadline.Overseer().bounded(fail)(None)
 
 
+def test_a_timeout_of_the_call_s_own_is_no_hang() -> None:
+    def ask(what: str) -> str:
+        raise TimeoutError(what)
+
+    began = time.monotonic()
+    with pytest.raises(TimeoutError, match="the disk"):
+        deadline.Overseer().bounded(ask)("the disk")
+    assert time.monotonic() - began < deadline.WORK_SECONDS
+
+
 def test_a_call_that_hangs_beyond_its_budget_is_answered() -> None:
     hung = threading.Event()
     began = time.monotonic()

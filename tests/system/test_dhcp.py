@@ -185,7 +185,8 @@ def test_a_lease_of_kea_is_renewed_while_the_machine_lives(lab: world.Lab, besid
     commands.wait("the silence to be told", lambda: "no DHCP server answers" in lab.run("fhv", "status"), seconds=60)
     server.start(pool(lab, 150, 160, seconds=SHORT).kea())
     commands.wait("it to be moved", lambda: in_pool(address(lab, "scratch") or "0", 150, 160), seconds=90)
-    assert beside.neighbour.pings(address(lab, "scratch"))
+    # The engine tells the address a moment before its container has it.
+    commands.wait("it to be reached there", lambda: beside.neighbour.pings(address(lab, "scratch")), seconds=10)
     assert not beside.neighbour.pings(given)
     commands.wait("it to be over", lambda: "lease" not in " ".join(status(lab)["warnings"]), seconds=60)
 
