@@ -43,8 +43,9 @@ def follow(client: api.Client, old: str, new: str, name: str) -> None:
 
 def mended(client: api.Client, container: str, name: str) -> str:
     """Put a machine on its own network, from which somebody took it; return which that is, or nothing."""
-    home = str(client.inspect_container(container)["HostConfig"]["NetworkMode"])
-    if home in _attachments(client, container):
+    found = client.inspect_container(container)
+    home = str(found["HostConfig"]["NetworkMode"])
+    if home in (found["NetworkSettings"]["Networks"] or {}):
         return ""
     _connect(client, container, home, {"DriverOpts": {_NAME: name}})
     return home
