@@ -38,11 +38,6 @@ class Hold(typing.Protocol):
     def __call__(self, name: str, *, alone: bool = False) -> contextlib.AbstractContextManager[None]: ...
 
 
-def held_by_nobody(name: str, *, alone: bool = False) -> contextlib.AbstractContextManager[None]:
-    """Keep nobody from a machine."""
-    return contextlib.nullcontext()
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Exchange:
     """Exchanges containers; `report` hears of each step as (machine, step)."""
@@ -51,7 +46,7 @@ class Exchange:
     ending: ending.Ending
     watch: booting.Watch
     report: Callable[[str, str], None]
-    hold: Hold = held_by_nobody
+    hold: Hold
 
     def replace(self, old: model.Machine, creation: model.Creation, init: inits.Init) -> tuple[str, ...]:
         """Put a machine made anew in the place of `old`, running if that ran, and give what a person should know."""

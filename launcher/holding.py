@@ -26,18 +26,27 @@ class Holds:
 
         Who may not write into the folder holds nothing: only root speaks to the driver, unless a group was let in.
         """
-        called = hashlib.sha256(f"{self.engine} {name}".encode()).hexdigest()[:32]
-        with contextlib.ExitStack() as stack:
-            try:
-                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                file = os.open(self.folder / called, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            except OSError:
-                yield
-                return
-            stack.callback(os.close, file)
-            try:
-                fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-            except BlockingIOError:
-                doing = "another fhv is at it" if alone else "another fhv is making it anew, or gives it another name"
-                raise rivalry.Taken(f"cannot work on {name}: {doing}", hint="wait until that one is done") from None
+        if (file := self._opened(name)) is None:
             yield
+            return
+        try:
+            _lock(file, name, alone=alone)
+            yield
+        finally:
+            os.close(file)
+
+    def _opened(self, name: str) -> int | None:
+        called = hashlib.sha256(f"{self.engine} {name}".encode()).hexdigest()[:32]
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(self.folder / called, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError:
+            return None
+
+
+def _lock(file: int, name: str, *, alone: bool) -> None:
+    try:
+        fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        doing = "another fhv is at it" if alone else "another fhv is making it anew, or gives it another name"
+        raise rivalry.Taken(f"cannot work on {name}: {doing}", hint="wait until that one is done") from None

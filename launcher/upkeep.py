@@ -100,9 +100,7 @@ class Upkeep:
                 self.operator.exchange.ending.end(machine)
             taken = self.depot.commit(machine)
             with self._passing(taken):
-                warnings = self._establish(
-                    member, network, machine, taken, runs=machine.runs, volumes=machine.volumes, patient=False
-                )
+                warnings = self._establish(member, network, machine, taken, runs=machine.runs, same=True)
             undo.pop_all()
             self.engine.remove(machine.name, machine.container, force=False)
         for snapshot in self.depot.snapshots(machine.name):
@@ -177,7 +175,7 @@ class Upkeep:
             )
         return member, network
 
-    def _establish(  # noqa: PLR0913 - a machine, and how it comes to be
+    def _establish(
         self,
         member: model.Member,
         network: model.Network,
@@ -185,26 +183,27 @@ class Upkeep:
         image: str,
         *,
         runs: bool,
-        volumes: tuple[str, ...] = (),
-        patient: bool = True,
+        same: bool = False,
     ) -> tuple[str, ...]:
-        """Make a new machine of an image, with limits like those of another one; what does not come up is removed."""
+        """Make a new machine of an image, with limits like those of another one; what does not come up is removed.
+
+        One that is the `same` under another name has its volumes and its networks as well, and is not left to its boot.
+        """
         maker = self.operator.maker
         asked = maker.spec(member)
-        spec = dataclasses.replace(
-            asked, image=image, memory=like.memory, cpus=like.cpus, volumes=volumes or asked.volumes
-        )
+        volumes = (like.volumes if same else ()) or asked.volumes
+        spec = dataclasses.replace(asked, image=image, memory=like.memory, cpus=like.cpus, volumes=volumes)
         creation, init = maker.creation(member, network, spec, origin=like.image)
         self.operator.report(member.name, "creating")
         with self.operator.exchange.hold(member.name, alone=True), contextlib.ExitStack() as undo:
             container, warned = self.engine.create(creation)
             undo.callback(self._discard, member.name, container)
-            if not patient:  # it is the same machine, under another name
+            if same:
                 self.engine.follow(member.name, like.container, container)
             try:
                 booted = self.operator.exchange.boot(member.name, container, init) if runs else ""
             except booting.StillBooting as error:
-                if not patient:
+                if same:
                     raise exchange.impatient(error) from error
                 undo.pop_all()
                 raise

@@ -369,6 +369,10 @@ def machine(
     )
 
 
+def _held(name: str, *, alone: bool = False) -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext()
+
+
 def operator(
     engine: Engine,
     driver: Driver,
@@ -388,7 +392,7 @@ def operator(
     return machines.Operator(
         engine=engine,
         maker=making.Maker(engine=engine, driver=driver, settings=settings, images=images),
-        exchange=exchange.Exchange(engine=engine, ending=ends, watch=watch, report=report),
+        exchange=exchange.Exchange(engine=engine, ending=ends, watch=watch, report=report, hold=_held),
         watch=watch,
         report=report,
     )
